@@ -1,5 +1,6 @@
 #!/bin/sh
 # Compiles the locks from their .in files; run it after editing one. Locks are never edited by hand.
+# What is locked already stays as it is where it still fits; delete a lock first to move everything to its newest release.
 set -eu
 cd "$(dirname "$0")"
 links=${PIP_FIND_LINKS:-$(python3 -m pip config get global.find-links 2>/dev/null || true)}
@@ -7,13 +8,19 @@ links=${PIP_FIND_LINKS:-$(python3 -m pip config get global.find-links 2>/dev/nul
 if [ -n "$links" ]; then torch="--find-links $links"; else torch="--torch-backend cpu"; fi
 
 lock() {
-    uv pip compile --quiet --generate-hashes --no-header "$@"
+    uv pip compile --quiet --generate-hashes --no-header --no-emit-find-links "$@"
 }
 
 lock installer.in --universal -o installer.txt
+lock sbom.in --universal --python-version 3.11 -o sbom.txt
 lock core.in --universal --python-version 3.11 -o core.txt
+# Debian 12 has Python 3.11, Ubuntu 24.04 has 3.12. The CPU build of torch is locked for the former alone.
 cpu="--python-version 3.11 --python-platform x86_64-manylinux_2_28 --overrides cpu.overrides --constraints core.txt $torch"
 # shellcheck disable=SC2086 # options and their values
-lock cpu.in $cpu --no-emit-find-links -o cpu.txt
+lock cpu.in $cpu -o cpu-3.11.txt
 # shellcheck disable=SC2086
-lock test.in $cpu --constraints cpu.txt --no-emit-find-links -o test.txt
+lock test.in $cpu --constraints cpu-3.11.txt -o test-3.11.txt
+for python in 3.11 3.12; do
+    lock cuda.in --python-version $python --python-platform x86_64-manylinux_2_39 --constraints core.txt \
+        -o "cuda-$python.txt"
+done

@@ -20,6 +20,7 @@ from kit.digests import file_digest
 from kit.environment import record
 from kit.environment.compare import differences
 from kit.environment.hardware import accelerators, available_memory_mib, processor
+from kit.environment.lock import LOCK, deviations
 from kit.environment.packages import installed_packages, normalized
 from kit.environment.record import record_environment
 from kit.environment.switches import ANYWHERE, ISOLATION, ON_A_GPU
@@ -122,10 +123,27 @@ def test_two_records_of_one_machine_are_alike() -> None:
 def test_the_lock_is_the_one_that_was_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert record_environment(image=None)["lock"] is None
-    lock = tmp_path / record.LOCK
+    lock = tmp_path / LOCK
     lock.parent.mkdir(parents=True)
     lock.write_text("torch==2.13.0\n")
     assert record_environment(image=None)["lock"] == file_digest(lock)
+
+
+def test_a_package_that_is_not_as_locked_is_named() -> None:
+    lock = """
+Torch==2.13.0+cpu \\
+    --hash=sha256:0
+    # via nothing==1
+ruamel.yaml[jinja2]==0.18 ; python_version < "3.12"
+gone==1
+--extra-index-url https://example.org/a==b
+"""
+    installed = {"torch": "2.13.0+cpu", "ruamel-yaml": "0.19", "kit": "0.1.0", "added": "2"}
+    assert [str(one) for one in deviations(lock, installed)] == [
+        "added 2 is installed and not in the lock",
+        "gone is missing, the lock has 1",
+        "ruamel-yaml is 0.19, the lock has 0.18",
+    ]
 
 
 def test_pinned_switches_are_kept_but_for_those_that_a_processor_cannot_bear(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +181,8 @@ def test_what_moves_results_most_is_named_first() -> None:
         ),
         lambda one: one["packages"].update({"new": "1"}),
         lambda one: one["switches"].update(OMP_NUM_THREADS="2"),
-        lambda one: one["platform"].update(cpu="Xeon", system="Linux 6.2", memory_mib=200),
+        lambda one: one["platform"].update(cpu="Xeon", system="Linux 6.2", memory_mib=200, c_library="glibc 2.39"),
+        lambda one: one.update(base_image="b", system_packages={"bash": "5"}),
     )
     found = differences(changed(), other)
     assert [one.field for one in found] == [
@@ -183,3 +202,20 @@ def test_what_moves_results_most_is_named_first() -> None:
     new = next(one for one in found if one.field == "packages.new")
     assert (new.first, new.second) == (None, "1")
     assert [one.field for one in differences(other, changed())] == [one.field for one in found]
+
+
+def test_the_systems_own_libraries_are_compared_where_both_sides_noted_them() -> None:
+    def image(base: str, **versions: str) -> dict[str, Any]:
+        packages = {"libc6:amd64": "2.36-9", "bash": "5.2"} | {f"{name}:amd64": text for name, text in versions.items()}
+        return changed(lambda one: one.update(base_image=base, system_packages=packages))
+
+    found = differences(image("debian", zlib1g="1"), image("ubuntu", libc6="2.39"))
+    assert [one.field for one in found] == [
+        "system_packages.libc6:amd64",
+        "base_image",
+        "system_packages.zlib1g:amd64",
+    ]
+    assert (found[0].first, found[0].second) == ("2.36-9", "2.39")
+    outside = changed(lambda one: one.update(base_image=None))
+    assert [one.field for one in differences(outside, image("debian"))] == ["base_image"]
+    assert differences(changed(), image("debian")) == [], "a record of an older kit says nothing of images"

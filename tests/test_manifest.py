@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -370,6 +371,20 @@ def test_a_machine_that_is_too_small_is_told_beforehand(project: Path, monkeypat
         "ROOT/x.json::$.engine: about 1540 MiB of memory are needed, 100 MiB are free;"
         " lower engine.kv_cache_mib or use a larger machine\n"
         "ROOT: about 64 MiB of disk are needed, 1 MiB are free; free some, or choose another --out\n"
+    )
+
+
+def test_a_temporary_folder_too_small_for_a_merged_model_is_told_beforehand(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")  # never on the disk of the project
+    free = {"/proc": 64 << 20}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(str(path), 1 << 40)))
+    monkeypatch.setattr(check_room, "size_bytes", lambda _root, _source: 100 << 20)
+    monkeypatch.setattr(check_room, "available_memory_mib", lambda: 1 << 20)
+    assert problems_after(project, lambda _root: None) == (
+        "/proc: about 100 MiB of disk are needed, 64 MiB are free;"
+        " set TMPDIR to a larger folder; in a container: docker run --tmpfs /tmp:exec,size=…\n"
     )
 
 

@@ -61,7 +61,13 @@ def test_two_runs_in_two_places_give_the_same_bytes(tmp_path: Path) -> None:
     first = write_project(tmp_path / "here" / "project")
     second = write_project(tmp_path / "there" / "a longer path" / "project")
     who = {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "7", "USER": "nobody"}
-    what = {"VLLM_USE_V1": "0", "OMP_NUM_THREADS": "16", "COLUMNS": "20", "KIT_IMAGE": "sha256:0", "TMPDIR": "/var/tmp"}
+    what = {
+        "VLLM_USE_V1": "0",
+        "OMP_NUM_THREADS": "16",
+        "COLUMNS": "20",
+        "KIT_IMAGE": f"sha256:{1:064}",
+        "TMPDIR": "/var/tmp",
+    }
     for manifest, env in ((first, {}), (second, who | what)):
         result = kit("reproduce", manifest, "--out", manifest.parent / "out", home=manifest.parent, env=env)
         assert result.returncode == 0, result.stderr

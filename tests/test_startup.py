@@ -23,6 +23,7 @@ UNNEEDED: dict[str, set[str]] = {
     "init new.draft.json": CORE,
     "keygen key": {"jsonschema", "jinja2"},
     "hash project": {"jsonschema", "jinja2", "cryptography"},
+    "environment": {"jsonschema", "jinja2", "cryptography"},
     "check project/scripted.json": {"jinja2", "cryptography"},
     "pin project/scripted.draft.json": {"jinja2", "cryptography"},
     "verify out": set(),

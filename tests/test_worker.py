@@ -80,7 +80,8 @@ def test_a_job_that_the_user_can_mend_says_how(tmp_path: Path) -> None:
 
 
 def test_a_worker_inherits_next_to_nothing(tmp_path: Path) -> None:
-    kept = {"HOME": "/h", "PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": "1"}
+    user = {"HOME": str(tmp_path), "LOGNAME": "ada", "USER": "ada"}
+    kept = {**user, "PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": "1"}
     dropped = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONPATH": "/elsewhere", "HF_HUB_OFFLINE": "0", "VLLM_X": "1"}
     worker, switches = Worker(kept | dropped), {"OMP_NUM_THREADS": "3", "HF_HUB_OFFLINE": "0"}
     with ThreadPoolExecutor() as pool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.present import errors_as_json, json_option, problems_json, show_json, show_problems
+from kit.visible import on_one_line
 
 if TYPE_CHECKING:
     from kit.environment.compare import Difference
@@ -56,10 +57,15 @@ def show_differences(differences: list[Difference], *, as_problems: bool) -> Non
     effect = "with --strict this stops a run" if as_problems else "bytes may differ, a run is not stopped"
     click.echo(f"this environment differs from the pinned one ({effect}):", err=True)
     for one in differences[:SHOWN_DIFFERENCES]:
-        click.echo(f"  {one.field}: pinned {_show(one.first)}, here {_show(one.second)}", err=True)
+        click.echo(difference_line(one), err=True)
     if len(differences) > SHOWN_DIFFERENCES:
         click.echo(f"  and {len(differences) - SHOWN_DIFFERENCES} more (--json lists all)", err=True)
 
 
+def difference_line(one: Difference) -> str:
+    """Return a difference from the pinned environment on one line."""
+    return f"  {one.field}: pinned {_show(one.first)}, here {_show(one.second)}"
+
+
 def _show(value: object) -> str:
-    return "absent" if value is None else str(value)
+    return "absent" if value is None else on_one_line(str(value))

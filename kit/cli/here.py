@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
     from kit.signer.interface import Signer
+    from kit.signer.keys import KeySigner
 
 IMAGE_VARIABLE = "KIT_IMAGE"
 """Digest of the container image, set when the container is started."""
@@ -24,10 +26,20 @@ KEY_VARIABLE = "KIT_SIGNING_KEY"
 
 
 def environment(switches: Mapping[str, str] | None = None) -> dict[str, Json]:
-    """Return this machine's environment record, with a manifest's switches or the kit's own."""
+    """Return this machine's environment record, with a manifest's switches or the kit's own.
+
+    Raises:
+        Trouble: KIT_IMAGE is no digest.
+    """
+    from kit.environment.image import is_image_digest
     from kit.environment.record import record_environment
 
-    return record_environment(image=os.environ.get(IMAGE_VARIABLE), pinned_switches=switches)
+    image = os.environ.get(IMAGE_VARIABLE) or None
+    if image and not is_image_digest(image):
+        what = f"{image!r} is not an image's digest, sha256: and 64 small hexadecimal digits"
+        remedy = f'docker run -e {IMAGE_VARIABLE}="$(docker image inspect --format {{{{.Id}}}} IMAGE)" …'
+        raise Trouble.of(IMAGE_VARIABLE, what, remedy)
+    return record_environment(image=image, pinned_switches=switches)
 
 
 def inherited_variables() -> dict[str, str]:
@@ -41,10 +53,22 @@ def config_folder() -> Path:
     Raises:
         Trouble: the user has no home.
     """
-    try:
-        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kit"
-    except RuntimeError as error:
-        raise Trouble.of("HOME", "is not set, so there is no place for a signing key", "name one with --key") from error
+    return _users_folder("XDG_CONFIG_HOME", ".config") / "kit"
+
+
+def hub_folder() -> Path:
+    """Return the folder of what was downloaded from the Hub, where its own library looks for it.
+
+    Raises:
+        Trouble: the user has no home.
+    """
+    named = os.environ.get("HF_HOME")
+    return Path(named) if named else _users_folder("XDG_CACHE_HOME", ".cache") / "huggingface"
+
+
+def key_path() -> Path | None:
+    """Return the signing key that KIT_SIGNING_KEY names."""
+    return Path(os.environ[KEY_VARIABLE]) if os.environ.get(KEY_VARIABLE) else None
 
 
 def signer(key: Path | None) -> Signer:
@@ -54,16 +78,18 @@ def signer(key: Path | None) -> Signer:
         Trouble: the key cannot be read or made.
         Finding: the file is no key that the kit can sign with.
     """
-    from kit.signer.keys import generate_key, load_private_key
+    from kit.cli.place import require_mounted
+    from kit.signer.keys import load_private_key
     from kit.signer.public_key import fingerprint
 
-    path = key or (Path(os.environ[KEY_VARIABLE]) if os.environ.get(KEY_VARIABLE) else None)
-    if path is None:
+    path = key or key_path()
+    if path:
+        require_mounted(path)
+    else:
         path = config_folder() / "signing_key"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made = generate_key(path, "kit")
-            click.echo(f"made a signing key for you: {path} ({fingerprint(made.public_key)}); keep it", err=True)
+            made = _new_key(path)
+            click.echo(f"made a signing key for you: {path} ({fingerprint(made.public_key)}); {_keep(path)}", err=True)
             return made
     try:
         return load_private_key(path)
@@ -73,3 +99,33 @@ def signer(key: Path | None) -> Signer:
             raise
     passphrase = click.prompt(f"passphrase of {path}", hide_input=True, err=True)
     return load_private_key(path, passphrase.encode())
+
+
+def _users_folder(variable: str, default: str) -> Path:
+    try:
+        return Path(os.environ.get(variable) or Path.home() / default)
+    except RuntimeError as error:
+        remedy = "set it; a signing key can also be named with --key"
+        raise Trouble.of("HOME", "is not set, so there is no place for what is yours", remedy) from error
+
+
+def _new_key(path: Path) -> KeySigner:
+    from kit.signer.keys import generate_key
+
+    try:
+        return generate_key(path, "kit")
+    except Trouble as error:
+        remedy = "name a key of yours with --key"
+        raise Trouble(replace(one, remedy=one.remedy or remedy) for one in error.problems) from error
+
+
+def _keep(path: Path) -> str:
+    """Return how a key that was just made is kept."""
+    from kit.cli.place import AS_YOU
+    from kit.environment.image import in_image
+    from kit.environment.mounts import outlives_container
+
+    if not in_image() or outlives_container(path):
+        return "keep it"
+    mount = f'-v "$HOME/.config/kit/signing_key:/key:ro" -e {KEY_VARIABLE}=/key'
+    return f"it goes with the container; to sign with one of yours: docker run {AS_YOU} {mount} …"

@@ -12,7 +12,7 @@ from kit.errors import Trouble
 @click.command("init")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), default=Path("manifest.draft.json"))
 def command(path: Path) -> None:
-    """Write a commented starter draft to PATH (manifest.draft.json)."""
+    """Write a commented starter draft: PATH (manifest.draft.json)."""
     from kit.manifest.starter import starter_text
 
     if path.exists():

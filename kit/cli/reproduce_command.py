@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from kit.manifest.load import LoadedManifest
     from kit.run import Outcome
 
-BUNDLES = Path("bundles")
 NEEDED = ("torch", "transformers", "peft", "trl")
 """Packages that a run needs beside an engine; the reviewer's install leaves them out."""
 
@@ -59,7 +57,10 @@ def command(
     A run that was cut off is resumed by the same command. Finished steps are kept beside the bundle while it is being
     made, and belong to this run alone unless --store names a folder to share.
     """
+    from kit.cli.place import require_mounted
+
     with errors_as_json(as_json=as_json):
+        require_mounted(source)
         is_bundle = source.is_dir() or source.suffix == ".zip"
         if is_bundle:
             outcome, comparison, loaded = _rerun(source, root, out, store, key, ctx.obj, strict=strict)
@@ -103,19 +104,22 @@ def _run(
     loaded: LoadedManifest, out: Path | None, store: Path | None, key: Path | None, seams: Seams | None, *, strict: bool
 ) -> Outcome:
     from kit.cli.here import environment, signer
+    from kit.cli.place import bundle_place, passing_note, require_temporary_folder
     from kit.manifest.check import check
-    from kit.run import require_free, run
+    from kit.run import run
     from kit.store import Store
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
     seams = seams or _installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
-    target = out or _free_name(loaded)
-    require_free(target)
-    _make_parent(target)
+    temporary = require_temporary_folder(for_kernels=bool(here["accelerators"]))
+    target = bundle_place(loaded, out, temporary)
     report = check(loaded, here, target.parent)
     show_differences(report.differences, as_problems=strict)
     if report.problems or (strict and report.differences):
         raise Finding(report.problems)
+    note = passing_note(target, out)
+    if note:
+        click.echo(note, err=True)
     work = Store(store or target.with_name(target.name + ".work"))
     chosen = signer(key)
     with _progress() as progress:
@@ -130,6 +134,8 @@ def _run(
         )
     if store is None:
         work.remove()
+    if note:
+        click.echo(note, err=True)
     return outcome
 
 
@@ -150,23 +156,6 @@ def _installed_seams(packages: dict[str, str]) -> Seams:
         remedy = "use ./reproduce.sh, which installs them, or the container image"
         raise Trouble.of("this environment", f"lacks what a run needs: {', '.join(missing)}", remedy)
     return Seams(worker=Worker(inherited_variables()))
-
-
-def _free_name(loaded: LoadedManifest) -> Path:
-    """Return the first of `bundles/NAME-DIGEST`, `…-2`, … that no finished bundle has."""
-    stem = f"{loaded.manifest.name}-{loaded.digest.rpartition(':')[2][:12]}"
-    names = (BUNDLES / (stem if number == 1 else f"{stem}-{number}") for number in range(1, sys.maxsize))
-    return next(path for path in names if not path.exists())
-
-
-def _make_parent(target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what = f"cannot be made ({error.strerror})"
-        raise Trouble.of(target.parent, what, "choose a folder of yours with --out") from error
-    if not os.access(target.parent, os.W_OK):
-        raise Trouble.of(target.parent, "cannot be written to", "choose a folder of yours with --out")
 
 
 def _progress() -> AbstractContextManager[PlainProgress | RichProgress]:

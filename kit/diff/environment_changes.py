@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.diff.evidence import Change, Influence
-from kit.environment.compare import DECISIVE_PACKAGES, differences
+from kit.environment.compare import DECISIVE_PACKAGES, differences, is_system_library
 
 if TYPE_CHECKING:
     from kit.bundle.contents import Contents
@@ -17,6 +17,9 @@ _RULES: tuple[tuple[str, Influence, str], ...] = (
     ("platform.vector_extensions", Influence.LIKELY, "other kernels, other sums"),
     ("platform.cpu", Influence.POSSIBLE, "other kernels, other sums"),
     ("platform.cores", Influence.POSSIBLE, "sums split over another number of threads"),
+    ("platform.c_library", Influence.POSSIBLE, "its mathematical functions are used"),
+    ("base_image", Influence.POSSIBLE, "other system libraries"),
+    ("image", Influence.POSSIBLE, "other software"),
     ("python", Influence.UNLIKELY, "the interpreter"),
 )
 """Start of a field → what a change there can do."""
@@ -34,6 +37,10 @@ def _influence(field: str) -> tuple[Influence, str]:
     if section == "packages":
         if name in DECISIVE_PACKAGES:
             return Influence.LIKELY, "another version can form other sums or tokens"
+        return Influence.UNLIKELY, "another version of a package beside the computation"
+    if section == "system_packages":
+        if is_system_library(name):
+            return Influence.POSSIBLE, "mathematical functions, and how sums are split over threads"
         return Influence.UNLIKELY, "another version of a package beside the computation"
     for start, influence, explains in _RULES:
         if field.startswith(start):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _VECTOR_EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "asimd", "sve", "bf16")
 """The flags of /proc/cpuinfo by which torch and vLLM choose their kernels: other vector units, other sums."""
+_MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Of the control group that a container is in, version 2 and version 1; /proc/meminfo tells of the whole machine."""
 _QUERY = "--query-gpu=name,memory.total,driver_version"
 
 
@@ -25,6 +27,7 @@ def processor() -> dict[str, Json]:
     flags = set(" ".join(re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)).split())
     return {
         "system": f"{platform.system()} {platform.release()}",
+        "c_library": " ".join(platform.libc_ver()).strip() or "unknown",
         "machine": platform.machine(),
         "cpu": ", ".join(sorted(names)) or "unknown",
         "vector_extensions": [name for name in _VECTOR_EXTENSIONS if name in flags],
@@ -52,9 +55,11 @@ def accelerators() -> list[Json]:
 
 
 def available_memory_mib() -> int:
-    """Return the memory that a new process could use without swapping, in MiB."""
+    """Return the memory that a new process could use without swapping, in MiB; no more than the container's limit."""
     match = re.search(r"^MemAvailable:\s*(\d+) kB$", _read("/proc/meminfo"), re.MULTILINE)
-    return int(match[1]) >> 10 if match else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") >> 20
+    free = int(match[1]) >> 10 if match else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") >> 20
+    limits = [int(text) >> 20 for text in map(_read, _MEMORY_LIMITS) if text.strip().isdigit()]
+    return min([free, *limits])
 
 
 def _read(path: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.digests import file_digest
 from kit.environment.hardware import accelerators, processor
+from kit.environment.image import image_contents
+from kit.environment.lock import lock_file
 from kit.environment.packages import installed_packages
 from kit.environment.switches import default_switches, effective_switches
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
 
-LOCK = Path("share", "kit", "lock.txt")
-"""Below the environment's prefix: the lock that it was installed from, put there by whoever installed it."""
-
 
 def record_environment(*, image: str | None, pinned_switches: Mapping[str, str] | None = None) -> dict[str, Json]:
     """Return what this process sees of its machine.
@@ -27,6 +24,9 @@ def record_environment(*, image: str | None, pinned_switches: Mapping[str, str] 
     Args:
         image: digest of the container image, which nothing inside a container can find out by itself.
         pinned_switches: those of the manifest that is run; without one, the kit's own.
+
+    Raises:
+        KitError: the image's description of itself cannot be read.
     """
     devices = accelerators()
     accelerated = bool(devices)
@@ -35,13 +35,17 @@ def record_environment(*, image: str | None, pinned_switches: Mapping[str, str] 
         if pinned_switches is None
         else effective_switches(pinned_switches, accelerated=accelerated)
     )
-    lock = Path(sys.prefix) / LOCK
-    return {
+    lock, contents = lock_file(), image_contents()
+    record: dict[str, Json] = {
         "python": platform.python_version(),
         "packages": dict(installed_packages()),
-        "lock": file_digest(lock) if lock.is_file() else None,
+        "lock": file_digest(lock) if lock else None,
         "image": image,
+        "base_image": contents.base if contents else None,
         "platform": processor(),
         "accelerators": devices,
         "switches": dict(switches),
     }
+    if contents:
+        record["system_packages"] = dict(contents.system_packages)
+    return record

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.environment.compare import Difference, differences
@@ -16,7 +18,6 @@ from kit.source.load import load_examples, load_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from kit.canonical import Json
     from kit.manifest.load import LoadedManifest
@@ -134,8 +135,22 @@ def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
             Problem(str(loaded.path), what, "lower engine.kv_cache_mib or use a larger machine", "$.engine")
         )
     sets_of_weights = max(1, len(manifest.seeds.training)) * (1 + len(manifest.variations))
-    disk_mib, free_disk_mib = 64 + 2 * weights_mib * sets_of_weights, shutil.disk_usage(workspace).free >> 20
-    if disk_mib > free_disk_mib:
-        what = f"about {disk_mib} MiB of disk are needed, {free_disk_mib} MiB are free"
-        problems.append(Problem(str(workspace), what, "free some, or choose another --out"))
-    return problems
+    disk_mib, merged_mib = 64 + 2 * weights_mib * sets_of_weights, weights_mib if _merges(loaded) else 0
+    temporary = Path(tempfile.gettempdir())
+    if temporary.stat().st_dev == workspace.stat().st_dev:
+        disk_mib, merged_mib = disk_mib + merged_mib, 0
+    problems += _disk_problems(workspace, disk_mib, "free some, or choose another --out")
+    remedy = "set TMPDIR to a larger folder; in a container: docker run --tmpfs /tmp:exec,size=…"
+    return problems + _disk_problems(temporary, merged_mib, remedy)
+
+
+def _merges(loaded: LoadedManifest) -> bool:
+    """Tell whether an adapter is merged into a temporary copy of the model."""
+    tuned = [manifest.finetune for manifest in loaded.arms.values() if manifest.finetune]
+    return any(finetune.serving == "merged" and finetune.method != "full" for finetune in tuned)
+
+
+def _disk_problems(folder: Path, needed_mib: int, remedy: str) -> list[Problem]:
+    free_mib = shutil.disk_usage(folder).free >> 20
+    what = f"about {needed_mib} MiB of disk are needed, {free_mib} MiB are free"
+    return [Problem(str(folder), what, remedy)] if needed_mib > free_mib else []

@@ -27,6 +27,8 @@ KEY_PACKAGES = (
     "numpy",
 )
 """What decides a result first; shown before all others."""
+_APART = frozenset({"packages", "switches", "system_packages"})
+"""Parts of an environment that have a table of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,20 @@ class Machine:
     switches: tuple[Setting, ...]
     key_packages: tuple[Setting, ...]
     packages: tuple[Setting, ...]
+    system_packages: tuple[Setting, ...]
+    """Of a container image's distribution; none outside of one."""
 
 
 def machine(environment: Mapping[str, Json]) -> Machine:
     """Return a recorded environment as tables."""
     packages = _named(environment, "packages")
-    rest = {key: value for key, value in sorted(environment.items()) if key not in {"packages", "switches"}}
+    rest = {key: value for key, value in sorted(environment.items()) if key not in _APART}
     return Machine(
         rows=tuple(settings(rest)),
         switches=_named(environment, "switches"),
         key_packages=tuple(sorted((row for row in packages if row[0] in KEY_PACKAGES), key=_importance)),
         packages=packages,
+        system_packages=_named(environment, "system_packages"),
     )
 
 

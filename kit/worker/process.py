@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kit.canonical import parse_json
 from kit.environment.switches import ISOLATION
 from kit.errors import Trouble
+from kit.worker.home import livable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,8 +53,9 @@ class Worker:
         Raises:
             Trouble: a job failed or the worker died.
         """
-        environment = self._inherited | dict(switches) | ISOLATION | {"PYTHONPATH": str(Path(__file__).parents[2])}
-        yield from _events(implementation, jobs, environment, log)
+        own = {"PYTHONPATH": str(Path(__file__).parents[2])}
+        with livable(self._inherited) as inherited:
+            yield from _events(implementation, jobs, inherited | dict(switches) | ISOLATION | own, log)
 
 
 def _events(
