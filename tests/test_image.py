@@ -71,7 +71,8 @@ def test_the_bundle_records_which_image_ran(docker: Engine, bundle: Path) -> Non
 
 
 def small_project(folder: Path) -> Path:
-    """Write a manifest of one seed and a few prompts, beside the toy."""
+    """Write a manifest of one seed and a few prompts, beside the toy, for everybody to read."""
+    folder.chmod(0o755)
     shutil.copytree(CHECKOUT / "manifests/toy", folder / "toy")
     document = json.loads((CHECKOUT / "manifests/quickstart.json").read_text(encoding="utf-8"))
     document["expect"] = None
@@ -152,8 +153,10 @@ def test_an_edit_of_the_code_rebuilds_only_the_last_layer(docker: Engine, tmp_pa
     assert min(changed) >= len(before) - 2
 
 
-def test_it_stops_when_it_is_told_to(docker: Engine) -> None:
-    container = docker.docker("run", "--detach", *LOCKED_DOWN[2:], IMAGE, "reproduce", "manifest.json").stdout.strip()
+@pytest.mark.parametrize("init", [["--init"], []], ids=["with --init", "as the first process"])
+def test_it_stops_when_it_is_told_to(docker: Engine, init: list[str]) -> None:
+    flags = (*init, *LOCKED_DOWN[2:])
+    container = docker.docker("run", "--detach", *flags, IMAGE, "reproduce", "manifest.json").stdout.strip()
     docker.docker("stop", "--time", "30", container)
     state = docker.docker("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip()
     docker.docker("rm", container)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import time
 from random import Random
@@ -116,10 +117,13 @@ def test_a_run_killed_at_any_change_of_the_disk_goes_on(manifest: Path, digest: 
             assert_resumes(manifest, folder, digest)
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("number", [3, 30, 60, 90])
-def test_an_interrupted_run_says_how_to_go_on(number: int, manifest: Path, digest: str, tmp_path: Path) -> None:
-    stopped = reproduce(manifest, tmp_path, KILL_WITH="SIGINT", KILL_AT=str(number), KILL_ON="")
-    assert stopped.returncode == -2
+def test_an_interrupted_run_says_how_to_go_on(
+    number: int, name: str, manifest: Path, digest: str, tmp_path: Path
+) -> None:
+    stopped = reproduce(manifest, tmp_path, KILL_WITH=name, KILL_AT=str(number), KILL_ON="")
+    assert stopped.returncode == -signal.Signals[name]
     assert "the same command goes on from there" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert_resumes(manifest, tmp_path, digest)

@@ -17,6 +17,8 @@ from kit.cli.present import as_kit_error, show_failure, show_problems
 from kit.errors import KitError, Problem
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from kit.execute import Seams
 
 COMMANDS = ("init", "pin", "check", "reproduce", "verify", "diff", "report", "environment", "keygen", "hash")
@@ -71,6 +73,8 @@ def main(seams: Seams | None = None) -> None:
         seams: what `kit reproduce` does the heavy work with; the real trainer and engine, unless a test has others.
     """
     _prepare_streams()
+    # As a container's first process, the kit would not hear of it at all.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = _exit_code(seams)
         sys.stdout.flush()
@@ -95,12 +99,21 @@ def _exit_code(seams: Seams | None) -> int:
         else:
             error.show()
         return 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         click.echo("\ninterrupted: finished steps are kept, the same command goes on from there", err=True)
         # Ending by the signal itself lets a calling shell stop too.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        number = signal.SIGTERM if isinstance(error.__cause__, _TerminatedError) else signal.SIGINT
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
         return 2
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """The user's system asks the kit to end; it does so as at the user's own interrupt."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _TerminatedError
 
 
 def _prepare_streams() -> None:

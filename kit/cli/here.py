@@ -39,7 +39,8 @@ def environment(switches: Mapping[str, str] | None = None) -> dict[str, Json]:
         what = f"{image!r} is not an image's digest, sha256: and 64 small hexadecimal digits"
         remedy = f'docker run -e {IMAGE_VARIABLE}="$(docker image inspect --format {{{{.Id}}}} IMAGE)" …'
         raise Trouble.of(IMAGE_VARIABLE, what, remedy)
-    return record_environment(image=image, pinned_switches=switches)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return record_environment(image=image, visible_devices=visible, pinned_switches=switches)
 
 
 def inherited_variables() -> dict[str, str]:

@@ -36,12 +36,17 @@ def processor() -> dict[str, Json]:
     }
 
 
-def accelerators() -> list[Json]:
-    """Return the `accelerators` part of an environment: what NVIDIA's own tool lists, in its order."""
+def accelerators(visible: str | None = None) -> list[Json]:
+    """Return the `accelerators` part of an environment: what NVIDIA's own tool lists, in its order.
+
+    Args:
+        visible: only these, by number or UUID, separated by commas, as in CUDA_VISIBLE_DEVICES; None for all.
+    """
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    listing = _run(tool, _QUERY, "--format=csv,noheader,nounits")
+    chosen = [] if visible is None else [f"--id={visible}"]
+    listing = _run(tool, _QUERY, "--format=csv,noheader,nounits", *chosen)
     cuda = re.search(r"CUDA Version\s*:\s*([\d.]+)", _run(tool, "--version"))
     found: list[Json] = []
     for line in listing.splitlines():

