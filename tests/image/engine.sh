@@ -2,6 +2,7 @@
 # engine.sh start FOLDER: starts a Docker Engine of its own that keeps everything in FOLDER, and prints its DOCKER_HOST.
 # engine.sh stop FOLDER: ends it. Needs root and Debian's docker.io; containers get no network but the host's or none.
 set -eu
+[ $# -eq 2 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 folder=$(mkdir -p "$2" && cd "$2" && pwd)
 case $1 in
 start)
