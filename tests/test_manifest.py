@@ -428,6 +428,7 @@ def test_whatever_stands_anywhere_is_read_or_refused(
     for key in place[:-1]:
         target = target[key]
     target[place[-1]] = odd
-    if not document_problems(with_defaults(document)[0], "x", draft=as_draft) and not as_draft:
+    whole: Any = with_defaults(document)[0]
+    if not document_problems(whole, "x", draft=as_draft) and not as_draft:
         with suppress(Finding):
-            loaded(Path("x"), Path(), document)
+            loaded(Path("x"), Path(), whole)
