@@ -6,22 +6,24 @@ result is rounded once to a double.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    _Function = Callable[[Any], Any]
+    _Number = Any
+    """mpmath has no types."""
+    _Function = Callable[[_Number], _Number]
 
 _DIGITS = 30
-_ENOUGH = 10.0**-20
-"""Relative size of a last step after which a double no longer moves."""
+_NEAR, _ENOUGH = 1e-9, 1e-20
+"""Relative size of a last step: near enough to go on with more digits, and after which a double no longer moves."""
 
 
 @cache
-def _context() -> Any:  # noqa: ANN401 - mpmath has no types
+def _context() -> _Number:
     """Return a context of the kit's own: another library's precision must not reach a result, nor ours reach it."""
     from mpmath import MPContext
 
@@ -38,7 +40,7 @@ def t_tail(statistic: float, degrees: float) -> float:
     """
     context = _context()
     t, n = context.mpf(statistic), context.mpf(degrees)
-    half = _beta(n / 2, context.mpf(1) / 2, n / (n + t * t)) / 2
+    half = _beta(context, n / 2, context.mpf(1) / 2, n / (n + t * t)) / 2
     return float(half if t >= 0 else 1 - half)
 
 
@@ -66,29 +68,46 @@ def chi_square_quantile(probability: float, degrees: float) -> float:
     context = _context()
     half = context.mpf(degrees) / 2
 
-    def density(x: Any) -> Any:  # noqa: ANN401
+    def density(x: _Number) -> _Number:
         return context.exp((half - 1) * context.log(x) - x - context.loggamma(half))
 
     # Ten standard deviations and a long tail for few degrees: no quantile that is asked for lies further out.
     highest = half + 10 * context.sqrt(half) + 25
 
-    def below(x: Any) -> Any:  # noqa: ANN401
+    def below(x: _Number) -> _Number:
         return context.gammainc(half, 0, x, regularized=True)
 
-    return float(2 * _root(below, density, context.mpf(probability), half, highest))
+    return float(2 * _root(below, density, context.mpf(probability), half, highest, _ENOUGH))
 
 
-def _beta_quantile(a: Any, b: Any, probability: Any) -> Any:  # noqa: ANN401
-    context = _context()
-    scale = context.loggamma(a + b) - context.loggamma(a) - context.loggamma(b)
+def _beta_quantile(a: _Number, b: _Number, probability: _Number) -> _Number:
+    """Return the quantile of the beta distribution: found among doubles, where steps are cheap, then to all digits."""
+    from mpmath import fp
 
-    def density(x: Any) -> Any:  # noqa: ANN401
-        return context.exp(scale + (a - 1) * context.log(x) + (b - 1) * context.log(1 - x))
+    found = a / (a + b)
+    for context, enough in ((fp, _NEAR), (_context(), _ENOUGH)):
+        found = _root(
+            partial(_beta, context, context.convert(a), context.convert(b)),
+            partial(_beta_density, context, context.convert(a), context.convert(b)),
+            context.convert(probability),
+            context.convert(found),
+            context.one,
+            enough,
+        )
+    return found
 
-    return _root(lambda x: _beta(a, b, x), density, probability, a / (a + b), context.one)
+
+def _beta_density(context: _Number, a: _Number, b: _Number, x: _Number) -> _Number:
+    return context.exp(_log_scale(context, a, b) + (a - 1) * context.log(x) + (b - 1) * context.log(1 - x))
 
 
-def _beta(a: Any, b: Any, x: Any) -> Any:  # noqa: ANN401
+@cache
+def _log_scale(context: _Number, a: _Number, b: _Number) -> _Number:
+    """Return the logarithm of 1 / B(a, b)."""
+    return context.loggamma(a + b) - context.loggamma(a) - context.loggamma(b)
+
+
+def _beta(context: _Number, a: _Number, b: _Number, x: _Number) -> _Number:
     """Return the regularized incomplete beta function I_x(a, b).
 
     The continued fraction of DLMF 8.17.22, summed from the front as Lentz (1976) does; mpmath's own series lose all
@@ -97,15 +116,8 @@ def _beta(a: Any, b: Any, x: Any) -> Any:  # noqa: ANN401
     if x <= 0 or x >= 1:
         return x
     if x > (a + 1) / (a + b + 2):
-        return 1 - _beta(b, a, 1 - x)
-    context = _context()
-    front = context.exp(
-        context.loggamma(a + b)
-        - context.loggamma(a)
-        - context.loggamma(b)
-        + a * context.log(x)
-        + b * context.log(1 - x)
-    )
+        return 1 - _beta(context, b, a, 1 - x)
+    front = context.exp(_log_scale(context, a, b) + a * context.log(x) + b * context.log(1 - x))
     # 1 + d1/(1 + d2/(1 + ...)), with upper and lower the ratios of successive numerators and denominators.
     fraction, upper, lower = context.one, context.one, context.zero
     for step in count(1):
@@ -121,16 +133,22 @@ def _beta(a: Any, b: Any, x: Any) -> Any:  # noqa: ANN401
     return front / (a * fraction)
 
 
-def _root(rising: _Function, slope: _Function, target: Any, mean: Any, highest: Any) -> Any:  # noqa: ANN401
+def _root(
+    rising: _Function,
+    slope: _Function,
+    target: _Number,
+    start: _Number,
+    highest: _Number,
+    enough: float,
+) -> _Number:
     """Return where a rising function of 0 to `highest` reaches a target: Newton's steps, halving where they leave."""
-    low, high = _context().zero, highest
-    x = mean
+    low, high, x = 0 * highest, highest, start
     while True:
         missed = rising(x) - target
         low, high = (x, high) if missed < 0 else (low, x)
         following = x - missed / slope(x)
         if not low < following < high:
             following = (low + high) / 2
-        if abs(following - x) <= _ENOUGH * x:
+        if abs(following - x) <= enough * x:
             return following
         x = following

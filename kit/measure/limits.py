@@ -56,28 +56,55 @@ class Component:
 
 
 def component(weights: Mapping[Effect, Fraction], squares: Mapping[Effect, MeanSquare]) -> Component:
-    """Return a difference of sums of mean squares, with its modified large-sample interval.
+    """Return a sum and difference of mean squares, with its modified large-sample interval.
 
-    Burdick and Graybill (1992), Confidence Intervals on Variance Components, section 3.3 (Ting and others 1990): exact
-    where one side is missing, and close to its level from two degrees of freedom on, for normal effects.
+    Ting, Burdick, Graybill, Jeyaratnam and Lu (1990), J Stat Comput Simul 35:135-143, as in Burdick and Graybill
+    (1992), Confidence Intervals on Variance Components, section 3.4, each mean square with degrees of its own; among
+    terms of one sign without their cross terms, as Graybill and Wang (1980), JASA 75:869-873, add them up. Exact for a
+    single mean square, and close to its level from two degrees of freedom on, for normal effects.
     """
-    plus = Combination.of((weight, squares[effect]) for effect, weight in weights.items() if weight > 0)
-    minus = Combination.of((-weight, squares[effect]) for effect, weight in weights.items() if weight < 0)
-    p, n = plus.value if plus else 0.0, minus.value if minus else 0.0
-    below = above = 0.0
-    if plus:
-        g1, h1 = 1 - 1 / _over(_UPPER, plus.degrees), 1 / _over(_LOWER, plus.degrees) - 1
-        below, above = (g1 * p) ** 2, (h1 * p) ** 2
-    if minus:
-        g2, h2 = 1 - 1 / _over(_UPPER, minus.degrees), 1 / _over(_LOWER, minus.degrees) - 1
-        below, above = below + (h2 * n) ** 2, above + (g2 * n) ** 2
-    if plus and minus:
-        upper = f_quantile(_UPPER, plus.degrees, minus.degrees)
-        lower = f_quantile(_LOWER, plus.degrees, minus.degrees)
-        below += ((upper - 1) ** 2 - (g1 * upper) ** 2 - h2**2) / upper * p * n
-        above += ((1 - lower) ** 2 - (h1 * lower) ** 2 - g2**2) / lower * p * n
-    low, high = p - n - sqrt(max(0.0, below)), p - n + sqrt(max(0.0, above))
-    return Component(p - n, max(0.0, low), max(0.0, high))
+    plus = [_Term(float(weight * squares[effect].value), squares[effect].degrees) for effect, weight in _of(weights, 1)]
+    minus = [
+        _Term(float(-weight * squares[effect].value), squares[effect].degrees) for effect, weight in _of(weights, -1)
+    ]
+    below = sum((one.down * one.value) ** 2 for one in plus) + sum((one.up * one.value) ** 2 for one in minus)
+    above = sum((one.up * one.value) ** 2 for one in plus) + sum((one.down * one.value) ** 2 for one in minus)
+    for one in plus:
+        for other in minus:
+            upper = f_quantile(_UPPER, one.degrees, other.degrees)
+            lower = f_quantile(_LOWER, one.degrees, other.degrees)
+            both = one.value * other.value
+            below += ((upper - 1) ** 2 - (one.down * upper) ** 2 - other.up**2) / upper * both
+            above += ((1 - lower) ** 2 - (one.up * lower) ** 2 - other.down**2) / lower * both
+    raw = sum(one.value for one in plus) - sum(one.value for one in minus)
+    return Component(raw, max(0.0, raw - sqrt(max(0.0, below))), max(0.0, raw + sqrt(max(0.0, above))))
+
+
+def _of(weights: Mapping[Effect, Fraction], sign: int) -> list[tuple[Effect, Fraction]]:
+    """Return the weights of one sign, in an order that does not depend on how sets are hashed."""
+    return sorted(((effect, weight) for effect, weight in weights.items() if sign * weight > 0), key=_name)
+
+
+def _name(weighted: tuple[Effect, Fraction]) -> list[str]:
+    return sorted(weighted[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A weighted mean square."""
+
+    value: float
+    degrees: int
+
+    @property
+    def down(self) -> float:
+        """How far below it the truth may lie, as a share."""
+        return 1 - 1 / _over(_UPPER, self.degrees)
+
+    @property
+    def up(self) -> float:
+        """How far above it the truth may lie, as a share."""
+        return 1 / _over(_LOWER, self.degrees) - 1
 
 
 def _over(probability: float, degrees: float) -> float:

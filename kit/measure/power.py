@@ -27,9 +27,9 @@ class Power:
     detectable: float
     """The smallest difference, with the prompts and runs there are."""
     wanted: float
-    runs: int | None
+    training_runs_needed: int | None
     """Training runs that the wanted difference needs with these prompts; None where no number up to 100 is enough."""
-    prompts: int | None
+    prompts_needed: int | None
     """Prompts that it needs with these runs; None where no number up to 100,000 is enough."""
 
     def to_json(self) -> dict[str, Json]:
@@ -37,8 +37,8 @@ class Power:
         return {
             "detectable": self.detectable,
             "wanted": self.wanted,
-            "training_runs_needed": self.runs,
-            "prompts_needed": self.prompts,
+            "training_runs_needed": self.training_runs_needed,
+            "prompts_needed": self.prompts_needed,
         }
 
 
@@ -59,8 +59,6 @@ class _Variances:
         over_prompts = self.single + runs * self.prompt
         over_runs = self.single + prompts * self.run if runs > 1 else 0.0
         total = over_prompts + over_runs
-        if total == 0:
-            return 0.0
         per_run = over_runs**2 / (runs - 1) if runs > 1 else 0.0
         # Whole degrees, rounded down: on the safe side, and a search meets the same ones again.
         degrees = float(max(1, floor(total**2 / (over_prompts**2 / (prompts - 1) + per_run))))
@@ -68,8 +66,11 @@ class _Variances:
 
 
 def power(squares: Mapping[Effect, MeanSquare], prompts: int, runs: int, wanted: float) -> Power | None:
-    """Return the power of a comparison whose mean squares by prompt and run are given; None with a single prompt."""
-    if prompts < 2:
+    """Return the power of a comparison whose mean squares by prompt and run are given.
+
+    None with a single prompt, and where no difference varied: then nothing says how far it could have.
+    """
+    if not any(square.value for square in squares.values()):
         return None
     of_prompts = float(squares[PROMPTS].value)
     if runs == 1:

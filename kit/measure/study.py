@@ -107,13 +107,9 @@ def _is_crossed(tables: Mapping[tuple[str, str], RunTable]) -> bool:
 def _sources(tables: Mapping[tuple[str, str], RunTable]) -> list[Json]:
     """Split the variance of 0 and 1 by prompt, judge, arm and seeds; `tables` are crossed and in order."""
     some = next(iter(tables.values()))
-    levels = {
-        PROMPT: some.prompts,
-        JUDGE: len({judge for judge, _ in tables}),
-        VARIATION: len({arm for _, arm in tables}),
-        TRAINING: len(some.training),
-        GENERATION: len(some.generation),
-    }
+    crossed = {JUDGE: len({judge for judge, _ in tables}), VARIATION: len({arm for _, arm in tables})}
+    levels = {PROMPT: some.prompts, **{name: count for name, count in crossed.items() if count > 1}}
+    levels |= {TRAINING: len(some.training), GENERATION: len(some.generation)}
     runs = [run for table in tables.values() for run in table.runs]
     values = [int(hit) for answers in zip(*runs, strict=True) for hit in answers]
     return [source.to_json() for source in split(Table(levels, values))]
