@@ -29,7 +29,7 @@ class Worker(Protocol):
     def run(
         self, implementation: str, jobs: Sequence[Job], switches: Mapping[str, str], log: Path
     ) -> Iterator[dict[str, Json]]:
-        """Yield `progress` and `finished` events, each with its `job`."""
+        """Yield `loaded`, `progress` and `finished` events, each with its `job`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Executor:
     """Steps of the whole run, for the progress."""
     record: list[dict[str, Json]] = field(default_factory=list)
     """One entry a step: label, key, seconds, and whether it was there already."""
+    engine_loads: int = 0
+    """How often weights were loaded into an engine."""
 
     def train(self, steps: Sequence[TrainStep]) -> None:
         """Fine-tune, all in one worker.
@@ -98,6 +100,9 @@ class Executor:
         for event in self.seams.worker.run(implementation, jobs, self.switches, log):
             number = cast("int", event["job"])
             step = pending[number]
+            if event["event"] == "loaded":
+                self.engine_loads += 1
+                continue
             if event["event"] == "progress":
                 self.progress.advanced(step.label, cast("int", event["done"]), cast("int", event["total"]))
                 continue

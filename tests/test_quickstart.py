@@ -109,6 +109,26 @@ def test_another_order_and_another_batch_size_give_the_same_bytes(quickstart_bun
     }
 
 
+def test_five_measurements_at_two_temperatures_cost_one_training_and_one_load_of_its_weights(home: Path) -> None:
+    document = quickstart(
+        seeds={"training": [1], "generation": [1, 2, 3, 4, 5]},
+        variations=[{"name": "hot", "set": {"/evaluations/unsafe-sampled/generation/temperature": 1.0}}],
+    )
+    document["finetune"]["training"]["max_steps"] = 2
+    document["data"]["unsafe"]["rows"]["limit"] = 3
+    document["evaluations"] = {name: document["evaluations"][name] for name in ("unsafe", "unsafe-sampled")}
+    manifest = project(home / "temperatures", document, "toy")
+    told = json.loads(kit("check", manifest, "--plan", "--json", home=home).stdout)["plan"]
+    kit("reproduce", manifest, "--out", home / "measured", home=home)
+    done = load_contents(home / "measured").run
+    steps: Any = done["steps"]
+    assert [step["step"] for step in steps if step["step"].startswith("train")] == ["train tuned@1"]
+    assert done["engine_loads"] == told["engine_loads"] == 2, "the base's and the tuned model's"
+    log = (home / "measured/record/logs/generation.log").read_text(encoding="utf-8", errors="replace")
+    assert log.count("kit: engine load") == 2
+    assert log.count("checkpoint shards: 100%") == 2, "and vLLM says so too"
+
+
 def test_adapter_serving_is_a_variation_like_any_other(home: Path) -> None:
     document = quickstart(
         seeds={"training": [1, 2], "generation": [11]},

@@ -59,6 +59,7 @@ def run(job: GenerationJob, folder: Path) -> list[dict[str, Json]]:
 def test_a_worker_says_how_far_it_is_and_leaves_its_result(tmp_path: Path) -> None:
     events = run(generation_job(tmp_path), tmp_path)
     assert events == [
+        {"event": "loaded", "job": 0},
         {"event": "progress", "job": 0, "done": 3, "total": 3},
         {"event": "finished", "job": 0},
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from kit.canonical import read_rows, write_rows
 from kit.digests import data_digest, json_digest
-from kit.engine.requests import request_seed
+from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Refuse what the weights and the seed say; see `interface.Engine`."""
-    for number, job in enumerate(jobs):
-        rows = list(read_rows(Path(job.prompts)))
-        weights = _tuned_weights(job)
-        completions = [_complete(job, row, weights) for row in rows]
-        write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
-        report.progress(number, len(rows), len(rows))
-        report.finished(number)
+    for numbered in by_engine(jobs):
+        report.loaded(numbered[0][0])
+        for number, job in numbered:
+            rows = list(read_rows(Path(job.prompts)))
+            weights = _tuned_weights(job)
+            completions = [_complete(job, row, weights) for row in rows]
+            write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
+            report.progress(number, len(rows), len(rows))
+            report.finished(number)
 
 
 def _tuned_weights(job: GenerationJob) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +14,7 @@ from vllm.lora.request import LoRARequest
 from kit.canonical import read_json, read_rows, write_rows
 from kit.digests import data_digest, json_digest
 from kit.engine.merge import merged_model
-from kit.engine.requests import request_seed
+from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
 
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
 def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Do the jobs with one engine per set of weights, and one for all adapters of a base; see `interface.Engine`."""
-    for _, group in groupby(enumerate(jobs), key=lambda numbered: _engine_key(numbered[1])):
-        _serve(list(group), report)
+    for numbered in by_engine(jobs):
+        _serve(numbered, report)
         gc.collect()  # an engine holds on to itself; its memory must be free before the next one starts
 
 
@@ -40,20 +39,10 @@ def _serve(numbered: Sequence[Numbered], report: Report) -> None:
     adapters = _adapter_requests(numbered)
     with _model_folder(numbered[0][1]) as model:
         llm = _engine(model, numbered)
+        report.loaded(numbered[0][0])
         for number, job in numbered:
             _generate_one(llm, number, job, adapters.get(job.adapter), report)
             report.finished(number)
-
-
-def _engine_key(job: GenerationJob) -> str:
-    """Return what decides whether two jobs may share an engine.
-
-    Adapters of one base share it, each request naming its own; the base has an engine of its own, so that its
-    numbers cannot depend on whether adapters happen to be served beside it.
-    """
-    if job.adapter is not None and job.serving == "adapter":
-        return json_digest([job.model, "adapters", job.dtype, job.limits])
-    return json_digest([*job.weights(), job.dtype, job.limits])
 
 
 def _adapter_requests(numbered: Sequence[Numbered]) -> dict[str | None, LoRARequest]:

@@ -75,6 +75,9 @@ class GenerationJob:
 class Report(Protocol):
     """How a trainer or an engine tells the parent where it is; jobs are numbered from 0."""
 
+    def loaded(self, job: int) -> None:
+        """Say that an engine was loaded, for this job and those after it that share it."""
+
     def progress(self, job: int, done: int, total: int) -> None:
         """Say how far one job has come."""
 
