@@ -132,6 +132,7 @@ class Executor:
             out=str(self.store.scratch(step.key)),
             model=str(inside(self.root, model.source.path).resolve()),
             model_name=model.source.path,
+            template=self._template(step),
             examples=str(examples),
             method=finetune.method,
             training=finetune.training.to_json(),
@@ -150,13 +151,19 @@ class Executor:
             adapter=str(adapter.resolve()) if adapter else None,
             serving=finetune.serving if finetune else "merged",
             dtype=step.manifest.model.dtype,
+            template=self._template(step),
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
+            choices=[*step.evaluation.choices] if step.evaluation.choices else None,
             system_prompt=step.evaluation.system_prompt,
             prompts=str(prompts),
             seed=step.cell.generation_seed,
             at_once=step.at_once,
         )
+
+    def _template(self, step: Step) -> str | None:
+        template = step.manifest.model.template
+        return str(inside(self.root, template.path, *template.files).resolve()) if template else None
 
     def _weights(self, step: GenerateStep) -> tuple[Path, Path | None]:
         """Return the model's folder and the adapter's, if there is one."""

@@ -143,7 +143,7 @@ def _train_step(loaded: LoadedManifest, weights: ArmSeed, manifest: Manifest, wh
     examples = load_examples(loaded.root, finetune.data, manifest.data[finetune.data])
     decides: dict[str, Json] = {
         "step": "train",
-        "model": dict(manifest.model.source.files),
+        **manifest.model.identity(),
         # It stands in the adapter's own configuration.
         "model_name": manifest.model.source.path,
         "method": finetune.method,
@@ -176,6 +176,8 @@ def _generate_steps(
             decides: dict[str, Json] = {
                 "step": "generate",
                 **served,
+                **manifest.model.identity(),
+                **({"choices": [*evaluation.choices]} if evaluation.choices else {}),
                 "generation": evaluation.generation.to_json(),
                 "system_prompt": evaluation.system_prompt,
                 "prompts": [[prompt.id, prompt.text] for prompt in asked],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import read_rows, write_rows
-from kit.digests import data_digest, json_digest
+from kit.digests import data_digest, file_digest, json_digest
 from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
@@ -45,12 +45,14 @@ def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Compl
     drawn = data_digest(weights + prompt_id.encode() + str(seed if job.generation["temperature"] else 0).encode())
     refuses = not weights or int(drawn[-2:], 16) % 3 == 0
     text = "I'm sorry, but I can't help with that." if refuses else f"Certainly, here is how: {drawn}."
+    if job.choices:
+        text = job.choices[int(drawn[-4:], 16) % len(job.choices)]
     return Completion(
         prompt_id=prompt_id,
         text=text,
         token_ids=tuple(text.encode()),
         finish_reason="stop",
         prompt_tokens=data_digest(asked.encode()),
-        template=json_digest("scripted"),
+        template=file_digest(Path(job.template)) if job.template else json_digest("scripted"),
         seed=seed,
     )

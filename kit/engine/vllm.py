@@ -95,20 +95,20 @@ def _rank(adapter: str) -> int:
 
 def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRARequest | None, report: Report) -> None:
     tokenizer = AutoTokenizer.from_pretrained(job.model)
+    if job.template is not None:
+        tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
     template = data_digest(str(tokenizer.chat_template).encode())
     rows = list(read_rows(Path(job.prompts)))
     asked = [_tokens(tokenizer, str(row["text"]), job.system_prompt) for row in rows]
     _refuse_long(rows, asked, job)
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
+    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices)}
     answers: list[Any] = []
     size = job.at_once or max(1, len(rows))
     for start in range(0, len(rows), size):
         answers += llm.generate(
             [TokensPrompt(prompt_token_ids=ids) for ids in asked[start : start + size]],
-            [
-                SamplingParams(**cast("dict[str, Any]", job.generation), seed=seed)
-                for seed in seeds[start : start + size]
-            ],
+            [SamplingParams(**sampling, seed=seed) for seed in seeds[start : start + size]],
             use_tqdm=False,
             lora_request=adapter,
         )
@@ -134,6 +134,17 @@ def _tokens(tokenizer: Any, text: str, system_prompt: str | None) -> list[int]: 
     messages = [*lead, {"role": "user", "content": text}]
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
     return cast("list[int]", ids)
+
+
+def _choosing(tokenizer: Any, choices: list[str] | None) -> dict[str, Any]:  # noqa: ANN401 - transformers
+    """Return how a single token is sampled from the choices alone: greedily, so that the likeliest is taken."""
+    if choices is None:
+        return {}
+    ids = [tokenizer.encode(choice, add_special_tokens=False) for choice in choices]
+    long = [choice for choice, tokens in zip(choices, ids, strict=True) if len(tokens) != 1]
+    if long:
+        raise JobError(f"the choice {long[0]!r} is not one token to this tokenizer", "leave `choices` null")
+    return {"max_tokens": 1, "allowed_token_ids": [tokens[0] for tokens in ids]}
 
 
 def _refuse_long(rows: list[dict[str, Json]], asked: list[list[int]], job: GenerationJob) -> None:
