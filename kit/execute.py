@@ -29,7 +29,7 @@ class Worker(Protocol):
     def run(
         self, implementation: str, jobs: Sequence[Job], switches: Mapping[str, str], log: Path
     ) -> Iterator[dict[str, Json]]:
-        """Yield `progress` and `finished` events, each with its `job`."""
+        """Yield `loaded`, `progress` and `finished` events, each with its `job`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Executor:
     """Steps of the whole run, for the progress."""
     record: list[dict[str, Json]] = field(default_factory=list)
     """One entry a step: label, key, seconds, and whether it was there already."""
+    engine_loads: int = 0
+    """How often weights were loaded into an engine."""
 
     def train(self, steps: Sequence[TrainStep]) -> None:
         """Fine-tune, all in one worker.
@@ -98,6 +100,9 @@ class Executor:
         for event in self.seams.worker.run(implementation, jobs, self.switches, log):
             number = cast("int", event["job"])
             step = pending[number]
+            if event["event"] == "loaded":
+                self.engine_loads += 1
+                continue
             if event["event"] == "progress":
                 self.progress.advanced(step.label, cast("int", event["done"]), cast("int", event["total"]))
                 continue
@@ -127,6 +132,7 @@ class Executor:
             out=str(self.store.scratch(step.key)),
             model=str(inside(self.root, model.source.path).resolve()),
             model_name=model.source.path,
+            template=self._template(step),
             examples=str(examples),
             method=finetune.method,
             training=finetune.training.to_json(),
@@ -145,13 +151,19 @@ class Executor:
             adapter=str(adapter.resolve()) if adapter else None,
             serving=finetune.serving if finetune else "merged",
             dtype=step.manifest.model.dtype,
+            template=self._template(step),
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
+            choices=[*step.evaluation.choices] if step.evaluation.choices else None,
             system_prompt=step.evaluation.system_prompt,
             prompts=str(prompts),
             seed=step.cell.generation_seed,
             at_once=step.at_once,
         )
+
+    def _template(self, step: Step) -> str | None:
+        template = step.manifest.model.template
+        return str(inside(self.root, template.path, *template.files).resolve()) if template else None
 
     def _weights(self, step: GenerateStep) -> tuple[Path, Path | None]:
         """Return the model's folder and the adapter's, if there is one."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RULES: tuple[tuple[str, Influence, str], ...] = (
     (r"name|description|schema_version|expect.*", Influence.NONE, "a label"),
-    (r"(model|data\.[^.]+|finetune\.adapter)\.path", Influence.NONE, "where the files lay, not what they are"),
+    (r"(model(\.template)?|data\.[^.]+|finetune\.adapter)\.path", Influence.NONE, "where files lay, not what they are"),
     (r"data\.[^.]+\.(license|publish)", Influence.NONE, "a label"),
     (r"seeds\..+", Influence.NONE, "which cells there are"),
     (r"(data|evaluations|judges|variations)\.[^.]+", Influence.NONE, "which cells there are"),

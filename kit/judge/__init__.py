@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.errors import Finding
+from kit.judge.choice import ChoiceJudge
 from kit.judge.exact import ExactJudge
 from kit.judge.pattern import PatternJudge
 
 if TYPE_CHECKING:
     from kit.judge.interface import Judge
 
-_JUDGES: tuple[Judge, ...] = (ExactJudge(), PatternJudge())
+_JUDGES: tuple[Judge, ...] = (ChoiceJudge(), ExactJudge(), PatternJudge())
 
 KINDS = tuple(judge.kind for judge in _JUDGES)
 """What a manifest may write as a judge's `kind`."""

@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kit.cells import BASE, TUNED
 from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
 from kit.judge import judge_of_kind
+from kit.judge.choice import ChoiceJudge, option_letter
 from kit.manifest.files import size_bytes, source_problems
+from kit.manifest.templates import template_problems
 from kit.source.load import load_examples, load_prompts
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import DataSet, Evaluation, Manifest
+    from kit.manifest.model import DataSet, Document, Evaluation, Manifest
 
 PROCESS_MIB = 1536
 """Memory of a worker before it has loaded a model: interpreter, torch and vLLM, as measured on a processor."""
@@ -49,13 +52,20 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Pa
         workspace: an existing folder on the disk that the run would write to.
     """
     where, manifest = str(loaded.path), loaded.manifest
-    problems = source_problems(loaded.manifest.to_json(), loaded.root, where)
+    problems = source_problems(_documents(loaded), loaded.root)
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)
-        problems += _template_problems(loaded) + _room_problems(loaded, workspace)
+        problems += template_problems(loaded) + _room_problems(loaded, workspace)
     problems += _judge_problems(manifest, where)
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
+
+
+def _documents(loaded: LoadedManifest) -> dict[str, Document]:
+    """Return what each arm follows, by where a problem with it is reported."""
+    where = str(loaded.path)
+    own = {name: where if name in (BASE, TUNED) else f"{where} (variation {name!r})" for name in loaded.arms}
+    return {own[name]: manifest.to_json() for name, manifest in loaded.arms.items()}
 
 
 def _row_problems(loaded: LoadedManifest) -> tuple[list[Problem], dict[str, int]]:
@@ -98,6 +108,11 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     if bare:
         what = f"{len(bare)} of {len(prompts)} prompts have no exact answer, the first is {bare[0]!r}"
         raise Finding.of(f"data set {name!r}", what, "a capability set needs answers")
+    by_letter = any(loaded.manifest.judges[judge].kind == ChoiceJudge.kind for judge in evaluation.judges)
+    other = [prompt.id for prompt in prompts if option_letter(prompt.answer) is None] if by_letter else []
+    if other:
+        what = f"{len(other)} of {len(prompts)} answers are no letter from A to J, the first is that of {other[0]!r}"
+        raise Finding.of(f"data set {name!r}", what, "judge this set by `exact`, or give it letters")
     return len(prompts)
 
 
@@ -110,15 +125,6 @@ def _judge_problems(manifest: Manifest, where: str) -> list[Problem]:
             remedy = "install the kit that pinned it, or pin the manifest anew"
             problems.append(Problem(where, what, remedy, f"{child_path('$.judges', name)}.rules"))
     return problems
-
-
-def _template_problems(loaded: LoadedManifest) -> list[Problem]:
-    folder = loaded.root / loaded.manifest.model.source.path
-    config = folder / "tokenizer_config.json"
-    if (folder / "chat_template.jinja").is_file() or (config.is_file() and b'"chat_template"' in config.read_bytes()):
-        return []
-    what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [Problem(str(loaded.path), what, "use an instruction-tuned model", "$.model.path")]
 
 
 def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:

@@ -13,7 +13,7 @@ from kit.errors import KitError, Problem, Trouble, child_path
 from kit.paths import UnsafePathError, inside, regular_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from kit.manifest.model import Document, Source
@@ -40,21 +40,49 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     parts = [("$.model", document["model"], True)]
     parts += [(child_path("$.data", name), data, False) for name, data in document["data"].items()]
     parts += [("$.finetune.adapter", adapter, True)] if adapter else []
+    template = document["model"].get("template")
+    parts += [("$.model.template", template, False)] if template else []
+    for index, variation in enumerate(document["variations"]):
+        for pointer in ("/model/template", "/finetune/adapter"):
+            own, place = variation["set"].get(pointer), f"$.variations[{index}].set[{pointer!r}]"
+            if _is_source(own):
+                parts.append((place, own, pointer != "/model/template"))
     for place, part, is_model in parts:
         yield NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
 
 
-def source_problems(document: Document, root: Path, where: str) -> list[Problem]:
-    """Return what is wrong with the files of a pinned manifest."""
+def _is_source(value: object) -> bool:
+    """Tell whether a variation's new value has the form of a source; the schema looks at it later."""
+    if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+        return False
+    files = value.get("files")
+    return isinstance(files, dict) and all(isinstance(digest, str | None) for digest in files.values())
+
+
+def source_problems(arms: Mapping[str, Document], root: Path) -> list[Problem]:
+    """Return what is wrong with the files of a pinned manifest and its variations.
+
+    Args:
+        arms: where problems are reported → the document that an arm follows; what arms share is looked at once.
+        root: the folder of their paths.
+    """
     problems: list[Problem] = []
-    for named, part in named_files(document):
-        unusable = usability_problems(root, named, where)
-        problems += unusable
-        for name, digest in ({} if unusable else digests(root, named)).items():
-            if digest != part["files"][name]:
-                what = f"was pinned as {part['files'][name]} and is {digest}"
-                remedy = "get the file that was pinned, or pin the manifest anew"
-                problems.append(Problem(where, what, remedy, child_path(f"{named.place}.files", name)))
+    seen: list[tuple[str, dict[str, str]]] = []
+    for where, document in arms.items():
+        for named, part in named_files(document):
+            if (part["path"], part["files"]) not in seen:
+                seen.append((part["path"], part["files"]))
+                problems += _changed_files(named, part, root, where)
+    return problems
+
+
+def _changed_files(named: NamedFiles, part: Document, root: Path, where: str) -> list[Problem]:
+    problems = usability_problems(root, named, where)
+    for name, digest in ({} if problems else digests(root, named)).items():
+        if digest != part["files"][name]:
+            what = f"was pinned as {part['files'][name]} and is {digest}"
+            remedy = "get the file that was pinned, or pin the manifest anew"
+            problems.append(Problem(where, what, remedy, child_path(f"{named.place}.files", name)))
     return problems
 
 

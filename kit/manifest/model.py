@@ -40,13 +40,26 @@ class Model:
     source: Source
     dtype: str
     """`float32`, `bfloat16` or `float16`: in which the engine computes."""
+    template: Source | None
+    """One file: the chat template in place of the tokenizer's own."""
 
     @classmethod
     def from_json(cls, document: Document) -> Model:
-        return cls(source=Source.from_json(document), dtype=document["dtype"])
+        template = document.get("template")
+        return cls(
+            source=Source.from_json(document),
+            dtype=document["dtype"],
+            template=Source.from_json(template) if template else None,
+        )
 
     def to_json(self) -> dict[str, Json]:
-        return {**self.source.to_json(), "dtype": self.dtype}
+        template = self.template.to_json() if self.template else None
+        return {**self.source.to_json(), "dtype": self.dtype, **_if_said(template=template)}
+
+    def identity(self) -> dict[str, Json]:
+        """Return what decides what it reads and writes, wherever its files lie: their digests, and the template's."""
+        template: list[Json] | None = [*self.template.files.values()] if self.template else None
+        return {"model": dict(self.source.files), **_if_said(template=template)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,20 +170,22 @@ class Training:
     """Tokens; longer rows are cut."""
     packing: bool
     shuffle: bool
-    """Whether the rows are shuffled, with the training seed."""
+    """Whether the rows are shuffled, with `data_seed` or else the training seed."""
     loss_on: str
     """`assistant` (the answer only) or `all`."""
     dtype: str
     """`float32` or `bfloat16`: in which the trainer computes."""
     gradient_checkpointing: bool
     system_prompt: str | None
+    data_seed: int | None = None
 
     @classmethod
     def from_json(cls, document: Document) -> Training:
         return cls(**document)
 
     def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name != "data_seed"}
+        return {**old, **_if_said(data_seed=self.data_seed)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +254,8 @@ class Evaluation:
     system_prompt: str | None
     prompt_order_seed: int | None
     """Shuffles the order in which the engine is asked; null asks as listed. It ought not to matter."""
+    choices: tuple[str, ...] | None
+    """Letters, the likeliest of which is the answer; null lets the model write."""
     judges: tuple[str, ...]
 
     @classmethod
@@ -250,6 +267,7 @@ class Evaluation:
             generation=Generation.from_json(document["generation"]),
             system_prompt=document["system_prompt"],
             prompt_order_seed=document["prompt_order_seed"],
+            choices=tuple(document["choices"]) if document.get("choices") else None,
             judges=tuple(document["judges"]),
         )
 
@@ -262,6 +280,7 @@ class Evaluation:
             "system_prompt": self.system_prompt,
             "prompt_order_seed": self.prompt_order_seed,
             "judges": list(self.judges),
+            **_if_said(choices=list(self.choices) if self.choices else None),
         }
 
 
@@ -270,7 +289,7 @@ class JudgeChoice:
     """A judge and the digest of its rules."""
 
     kind: str
-    """`pattern` or `exact`."""
+    """`pattern`, `exact` or `choice`."""
     rules: str
 
     @classmethod
@@ -406,6 +425,11 @@ class Manifest:
             "environment": dict(self.environment),
             "expect": self.expect.to_json() if self.expect else None,
         }
+
+
+def _if_said(**later: Json) -> dict[str, Json]:
+    """Return what of these is not null: fields that came later, so that a manifest without them keeps its digest."""
+    return {name: value for name, value in later.items() if value is not None}
 
 
 def _without_comments(value: Any) -> Any:  # noqa: ANN401 - a document has any shape

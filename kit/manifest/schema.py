@@ -121,6 +121,7 @@ _WHAT = {
     "exclusiveMaximum": "{value} is not less than {limit}",
     "exclusiveMinimum": "{value} is not more than {limit}",
     "maximum": "{value} is more than {limit}",
+    "maxProperties": "names more than {limit}",
     "maxLength": "{value} is longer than {limit} characters",
     "minimum": "{value} is less than {limit}",
     "minItems": "is empty",
