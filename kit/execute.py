@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from kit.canonical import write_rows
 from kit.paths import inside
-from kit.worker.jobs import ADAPTER, MODEL, GenerationJob, TrainingJob
+from kit.rows import Completion, load_rows
+from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kit.canonical import Json
+    from kit.cells import Cell
+    from kit.judging import JudgeStep
     from kit.plan import GenerateStep, TrainStep
     from kit.progress import Progress
     from kit.store import Store
 
-    Step = TrainStep | GenerateStep
+    Step = TrainStep | GenerateStep | JudgeStep
     Job = TrainingJob | GenerationJob
 
 
@@ -75,6 +78,26 @@ class Executor:
             "generation",
             [(step, lambda step=step: self._generation_job(step)) for step in steps],  # type: ignore[misc]
         )
+
+    def judge(self, steps: Sequence[JudgeStep], completions: Callable[[Cell], Sequence[Completion]]) -> None:
+        """Ask the judges' models, all in one worker; steps that can share an engine stand together.
+
+        Args:
+            steps: what to ask.
+            completions: gives those of a cell, which are asked about; called when they are needed.
+
+        Raises:
+            Trouble: a step failed; the finished ones are safe.
+        """
+        self._do(
+            self.seams.engine,
+            "judging",
+            [(step, lambda step=step: self._judging_job(step, completions(step.cell))) for step in steps],  # type: ignore[misc]
+        )
+
+    def completions(self, key: str) -> list[Completion]:
+        """Return what a finished step wrote."""
+        return load_rows(self.store.folder(key) / COMPLETIONS, Completion)
 
     def _do(self, implementation: str, kind: str, steps: Sequence[tuple[Step, Callable[[], Job]]]) -> None:
         pending: list[Step] = []
@@ -147,9 +170,28 @@ class Executor:
             dtype=step.manifest.model.dtype,
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
+            chat=True,
             system_prompt=step.evaluation.system_prompt,
             prompts=str(prompts),
             seed=step.cell.generation_seed,
+            at_once=step.at_once,
+        )
+
+    def _judging_job(self, step: JudgeStep, completions: Sequence[Completion]) -> GenerationJob:
+        questions, asked = self._input(step.key), step.asked
+        write_rows(questions, ({"id": key, "text": text} for key, text in step.questions(completions)))
+        return GenerationJob(
+            out=str(self.store.scratch(step.key)),
+            model=str(inside(self.root, asked.model.source.path).resolve()),
+            adapter=None,
+            serving="merged",
+            dtype=asked.model.dtype,
+            limits=asked.engine.to_json(),
+            generation=step.generation,
+            chat=asked.chat,
+            system_prompt=None,
+            prompts=str(questions),
+            seed=0,
             at_once=step.at_once,
         )
 

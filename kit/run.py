@@ -103,6 +103,8 @@ def run(
             )
             executor.train(plan.training)
             executor.generate(plan.asked)
+            cells = {step.cell: step.key for step in plan.generation}
+            executor.judge(plan.judged, lambda cell: executor.completions(cells[cell]))
             progress.note("judging, measuring, writing the bundle")
             record: dict[str, Json] = {
                 "kit": kit_identity(),

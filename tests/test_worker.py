@@ -44,6 +44,7 @@ def generation_job(folder: Path, **changes: object) -> GenerationJob:
         "dtype": "float32",
         "limits": {"max_model_len": 64},
         "generation": {"temperature": 0.0},
+        "chat": True,
         "system_prompt": None,
         "prompts": str(folder / "prompts.jsonl"),
         "seed": 11,

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
-from kit.judge import judge_of_kind
+from kit.judge import judge_of
 from kit.manifest.files import size_bytes, source_problems
+from kit.manifest.template import read_template
 from kit.source.load import load_examples, load_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kit.canonical import Json
+    from kit.manifest.asked_model import AskedModel
     from kit.manifest.load import LoadedManifest
     from kit.manifest.model import DataSet, Evaluation, Manifest
 
@@ -53,8 +55,8 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Pa
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)
-        problems += _template_problems(loaded) + _room_problems(loaded, workspace)
-    problems += _judge_problems(manifest, where)
+        problems += _question_problems(loaded) + _template_problems(loaded) + _room_problems(loaded, workspace)
+    problems += _rules_problems(manifest, where)
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
 
 
@@ -101,10 +103,26 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     return len(prompts)
 
 
-def _judge_problems(manifest: Manifest, where: str) -> list[Problem]:
+def _question_problems(loaded: LoadedManifest) -> list[Problem]:
+    """Return what is wrong with the templates of the judges that ask a model."""
+    problems: list[Problem] = []
+    for asked in _asked_models(loaded.manifest).values():
+        try:
+            read_template(loaded.root, asked.template)
+        except KitError as error:
+            problems += error.problems
+    return problems
+
+
+def _asked_models(manifest: Manifest) -> dict[str, AskedModel]:
+    """Return what is asked by each judge that asks a model, by the judge's place in the manifest."""
+    return {child_path("$.judges", name): one.asked for name, one in manifest.judges.items() if one.asked}
+
+
+def _rules_problems(manifest: Manifest, where: str) -> list[Problem]:
     problems = []
     for name, choice in manifest.judges.items():
-        rules = judge_of_kind(choice.kind).rules
+        rules = judge_of(choice.to_json()).rules
         if rules != choice.rules:
             what = f"was pinned with {choice.rules}; this kit's judge has {rules}"
             remedy = "install the kit that pinned it, or pin the manifest anew"
@@ -113,12 +131,21 @@ def _judge_problems(manifest: Manifest, where: str) -> list[Problem]:
 
 
 def _template_problems(loaded: LoadedManifest) -> list[Problem]:
-    folder = loaded.root / loaded.manifest.model.source.path
-    config = folder / "tokenizer_config.json"
-    if (folder / "chat_template.jinja").is_file() or (config.is_file() and b'"chat_template"' in config.read_bytes()):
-        return []
+    models = {"$": loaded.manifest.model}
+    models |= {place: asked.model for place, asked in _asked_models(loaded.manifest).items() if asked.chat}
     what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [Problem(str(loaded.path), what, "use an instruction-tuned model", "$.model.path")]
+    return [
+        Problem(str(loaded.path), what, "use an instruction-tuned model", f"{place}.model.path")
+        for place, model in models.items()
+        if not _has_chat_template(loaded.root / model.source.path)
+    ]
+
+
+def _has_chat_template(folder: Path) -> bool:
+    config = folder / "tokenizer_config.json"
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    return config.is_file() and b'"chat_template"' in config.read_bytes()
 
 
 def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
@@ -126,7 +153,12 @@ def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
     manifest = loaded.manifest
     weights_mib = size_bytes(loaded.root, manifest.model.source) >> 20
     copies = TRAINING_COPIES if manifest.finetune and manifest.finetune.method == "full" else 2
-    needed_mib = PROCESS_MIB + max(copies * 2 * weights_mib, weights_mib + manifest.engine.kv_cache_mib)
+    judges_mib = [
+        (size_bytes(loaded.root, asked.model.source) >> 20) + asked.engine.kv_cache_mib
+        for asked in _asked_models(manifest).values()
+    ]
+    generating_mib = weights_mib + manifest.engine.kv_cache_mib
+    needed_mib = PROCESS_MIB + max(copies * 2 * weights_mib, generating_mib, *judges_mib)
     free_mib = available_memory_mib()
     problems = []
     if not manifest.environment["accelerators"] and needed_mib > free_mib:

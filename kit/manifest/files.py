@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kit.manifest.model import Document, Source
+    from kit.manifest.parts import Document, Source
 
 MODEL_SUFFIXES = frozenset({".json", ".jinja", ".md", ".model", ".safetensors", ".txt", ""})
 """What a model folder may hold. Pickles run code when they are loaded, and Python is code."""
@@ -40,6 +40,10 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     parts = [("$.model", document["model"], True)]
     parts += [(child_path("$.data", name), data, False) for name, data in document["data"].items()]
     parts += [("$.finetune.adapter", adapter, True)] if adapter else []
+    for name, judge in document["judges"].items():
+        if judge["kind"] == "model":
+            place = child_path("$.judges", name)
+            parts += [(f"{place}.model", judge["model"], True), (f"{place}.template", judge["template"], False)]
     for place, part, is_model in parts:
         yield NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
 

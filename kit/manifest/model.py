@@ -8,45 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.manifest.asked_model import AskedModel
+from kit.manifest.parts import EngineLimits, Model, Source
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.canonical import Json
-
-Document = dict[str, Any]
-"""A JSON object whose shape the schema has guaranteed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Files below a folder that is named relative to the manifest."""
-
-    path: str
-    files: Mapping[str, str]
-    """Name → `xxh3_128:` digest, for every file that is used."""
-
-    @classmethod
-    def from_json(cls, document: Document) -> Source:
-        return cls(path=document["path"], files=document["files"])
-
-    def to_json(self) -> dict[str, Json]:
-        return {"path": self.path, "files": dict(self.files)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """The base model."""
-
-    source: Source
-    dtype: str
-    """`float32`, `bfloat16` or `float16`: in which the engine computes."""
-
-    @classmethod
-    def from_json(cls, document: Document) -> Model:
-        return cls(source=Source.from_json(document), dtype=document["dtype"])
-
-    def to_json(self) -> dict[str, Json]:
-        return {**self.source.to_json(), "dtype": self.dtype}
+    from kit.manifest.parts import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,34 +239,18 @@ class JudgeChoice:
     """A judge and the digest of its rules."""
 
     kind: str
-    """`pattern` or `exact`."""
+    """`pattern`, `exact` or `model`."""
     rules: str
+    asked: AskedModel | None = None
+    """What a judge of the kind `model` asks; no other asks anybody."""
 
     @classmethod
     def from_json(cls, document: Document) -> JudgeChoice:
-        return cls(**document)
+        asked = AskedModel.from_json(document) if document["kind"] == "model" else None
+        return cls(kind=document["kind"], rules=document["rules"], asked=asked)
 
     def to_json(self) -> dict[str, Json]:
-        return {"kind": self.kind, "rules": self.rules}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLimits:
-    """Engine limits that can move results, as vLLM's `LLM` names them."""
-
-    max_model_len: int
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    kv_cache_mib: int
-    enforce_eager: bool
-    enable_prefix_caching: bool
-
-    @classmethod
-    def from_json(cls, document: Document) -> EngineLimits:
-        return cls(**document)
-
-    def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {"kind": self.kind, "rules": self.rules, **(self.asked.to_json() if self.asked else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

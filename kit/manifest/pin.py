@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from kit.canonical import Json, read_json
 from kit.errors import Finding, Problem, child_path
-from kit.judge import judge_of_kind
+from kit.judge import judge_of
 from kit.manifest import schema
 from kit.manifest.files import digests, named_files, usability_problems
 from kit.manifest.load import document_problems, loaded
@@ -17,7 +17,7 @@ from kit.paths import UnsafePathError, inside, regular_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.manifest.model import Document
+    from kit.manifest.parts import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def pin(path: Path, environment: dict[str, Json]) -> Pinned:
     document = cast("Document", copy.deepcopy(full))
     problems = _pin_files(path.parent, document, where, filled)
     for name, judge in document["judges"].items():
-        rules = judge_of_kind(judge["kind"]).rules
+        rules = judge_of(judge).rules
         place = f"{child_path('$.judges', name)}.rules"
         if judge.get("rules") is None:
             judge["rules"] = filled[place] = rules
