@@ -44,7 +44,7 @@ def assemble(
     answers = {(step.cell, step.judge): _rows(step.key, store) for step in plan.judging}
     judged = [(step.cell, name) for step in plan.generation for name in step.evaluation.judges]
     verdicts = give_verdicts(judged, loaded.manifest.judges, plan.prompts, completions, answers)
-    _write_json(folder / layout.MANIFEST, loaded.document)
+    write_document(folder / layout.MANIFEST, loaded.document)
     _write_training(folder, plan, store)
     for name, prompts in plan.prompts.items():
         _write_rows(folder / layout.prompts_file(name), prompts)
@@ -52,9 +52,9 @@ def assemble(
         _write_rows(folder / layout.completions_file(cell), rows)
     write_judged(folder, answers, verdicts)
     for name, content in records.items():
-        _write_json(folder / layout.RECORD / name, content)
+        write_document(folder / layout.RECORD / name, content)
     judges = judge_self_test_record(plan.judge_self_tests, store, answers)
-    _write_json(folder / layout.SELFTEST, {**self_test_record(plan, store, completions), "judges": judges})
+    write_document(folder / layout.SELFTEST, {**self_test_record(plan, store, completions), "judges": judges})
     shutil.copytree(store.root / "logs", folder / layout.LOGS)
     return write_numbers(folder)
 
@@ -75,7 +75,7 @@ def write_numbers(folder: Path) -> dict[str, Json]:
     """Write the metrics and the report that the rows in a folder give, and return the metrics."""
     contents = load_contents(folder)
     metrics = compute(contents)
-    _write_json(folder / layout.METRICS, metrics)
+    write_document(folder / layout.METRICS, metrics)
     report = render(contents, metrics, results_digest=folder_results_digest(folder))
     (folder / layout.REPORT).write_text(report, encoding="utf-8", newline="\n")
     return metrics
@@ -134,7 +134,8 @@ def _rows(key: str, store: Store) -> list[Completion]:
     return load_rows(store.folder(key) / COMPLETIONS, Completion)
 
 
-def _write_json(path: Path, document: dict[str, Json]) -> None:
+def write_document(path: Path, document: dict[str, Json]) -> None:
+    """Write a JSON document in its one form, and the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical_json(document))
 

@@ -13,7 +13,7 @@ from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
 from kit.judge import judge_of
-from kit.manifest.files import size_bytes, source_problems
+from kit.manifest.files import named_files, size_bytes, source_problems
 from kit.manifest.template import read_template
 from kit.source.load import load_examples, load_prompts
 
@@ -51,7 +51,7 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Pa
         workspace: an existing folder on the disk that the run would write to.
     """
     where, manifest = str(loaded.path), loaded.manifest
-    problems = source_problems(loaded.manifest.to_json(), loaded.root, where)
+    problems = source_problems(named_files(loaded.manifest.to_json()), loaded.root, where)
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)

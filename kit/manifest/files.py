@@ -13,7 +13,7 @@ from kit.errors import KitError, Problem, Trouble, child_path
 from kit.paths import UnsafePathError, inside, regular_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from kit.manifest.parts import Document, Source
@@ -40,18 +40,27 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     parts = [("$.model", document["model"], True)]
     parts += [(child_path("$.data", name), data, False) for name, data in document["data"].items()]
     parts += [("$.finetune.adapter", adapter, True)] if adapter else []
-    for name, judge in document["judges"].items():
-        if judge["kind"] == "model":
-            place = child_path("$.judges", name)
-            parts += [(f"{place}.model", judge["model"], True), (f"{place}.template", judge["template"], False)]
     for place, part, is_model in parts:
-        yield NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
+        yield _named(place, part, is_model=is_model)
+    for name, judge in document["judges"].items():
+        yield from judge_files(judge, child_path("$.judges", name))
 
 
-def source_problems(document: Document, root: Path, where: str) -> list[Problem]:
-    """Return what is wrong with the files of a pinned manifest."""
+def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Document]]:
+    """Yield the sources of one judge, whose entry stands at `place`."""
+    if judge["kind"] == "model":
+        yield _named(f"{place}.model", judge["model"], is_model=True)
+        yield _named(f"{place}.template", judge["template"], is_model=False)
+
+
+def _named(place: str, part: Document, *, is_model: bool) -> tuple[NamedFiles, Document]:
+    return NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
+
+
+def source_problems(sources: Iterable[tuple[NamedFiles, Document]], root: Path, where: str) -> list[Problem]:
+    """Return what is wrong with pinned files."""
     problems: list[Problem] = []
-    for named, part in named_files(document):
+    for named, part in sources:
         unusable = usability_problems(root, named, where)
         problems += unusable
         for name, digest in ({} if unusable else digests(root, named)).items():
