@@ -9,7 +9,9 @@ from kit.errors import Finding, Problem, child_path
 from kit.judge import judge_of
 from kit.manifest import schema
 from kit.manifest.files import judge_files, source_problems
+from kit.manifest.judge_check import asking_problems, rules_problems
 from kit.manifest.load import document_problems
+from kit.manifest.model import Manifest
 from kit.manifest.pin import pin_files
 from kit.manifest.references import JUDGES_OF
 
@@ -54,6 +56,10 @@ def with_judge(document: Document, name: str, entry: Json, root: Path, where: st
     for evaluation in fitting:
         evaluation["judges"].append(name)
     problems = problems or document_problems(full, where) or source_problems(judge_files(judge, place), root, where)
+    if not problems:
+        choice = Manifest.from_json(full).judges[name]
+        problems = rules_problems(choice, where, place)
+        problems += asking_problems(root, choice.asked, where, place) if choice.asked else []
     if problems:
         raise Finding(_within(problems, place))
     return full

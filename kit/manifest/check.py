@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
-from kit.judge import judge_of
 from kit.manifest.files import named_files, size_bytes, source_problems
-from kit.manifest.template import read_template
+from kit.manifest.judge_check import asking_problems, chat_problems, rules_problems
 from kit.source.load import load_examples, load_prompts
 
 if TYPE_CHECKING:
@@ -55,8 +54,12 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Pa
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)
-        problems += _question_problems(loaded) + _template_problems(loaded) + _room_problems(loaded, workspace)
-    problems += _rules_problems(manifest, where)
+        problems += chat_problems(loaded.root, manifest.model, where, "$")
+        for place, asked in _asked_models(manifest).items():
+            problems += asking_problems(loaded.root, asked, where, place)
+        problems += _room_problems(loaded, workspace)
+    for name, judge in manifest.judges.items():
+        problems += rules_problems(judge, where, child_path("$.judges", name))
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
 
 
@@ -103,49 +106,9 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     return len(prompts)
 
 
-def _question_problems(loaded: LoadedManifest) -> list[Problem]:
-    """Return what is wrong with the templates of the judges that ask a model."""
-    problems: list[Problem] = []
-    for asked in _asked_models(loaded.manifest).values():
-        try:
-            read_template(loaded.root, asked.template)
-        except KitError as error:
-            problems += error.problems
-    return problems
-
-
 def _asked_models(manifest: Manifest) -> dict[str, AskedModel]:
     """Return what is asked by each judge that asks a model, by the judge's place in the manifest."""
     return {child_path("$.judges", name): one.asked for name, one in manifest.judges.items() if one.asked}
-
-
-def _rules_problems(manifest: Manifest, where: str) -> list[Problem]:
-    problems = []
-    for name, choice in manifest.judges.items():
-        rules = judge_of(choice.to_json()).rules
-        if rules != choice.rules:
-            what = f"was pinned with {choice.rules}; this kit's judge has {rules}"
-            remedy = "install the kit that pinned it, or pin the manifest anew"
-            problems.append(Problem(where, what, remedy, f"{child_path('$.judges', name)}.rules"))
-    return problems
-
-
-def _template_problems(loaded: LoadedManifest) -> list[Problem]:
-    models = {"$": loaded.manifest.model}
-    models |= {place: asked.model for place, asked in _asked_models(loaded.manifest).items() if asked.chat}
-    what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [
-        Problem(str(loaded.path), what, "use an instruction-tuned model", f"{place}.model.path")
-        for place, model in models.items()
-        if not _has_chat_template(loaded.root / model.source.path)
-    ]
-
-
-def _has_chat_template(folder: Path) -> bool:
-    config = folder / "tokenizer_config.json"
-    if (folder / "chat_template.jinja").is_file():
-        return True
-    return config.is_file() and b'"chat_template"' in config.read_bytes()
 
 
 def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:

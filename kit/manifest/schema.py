@@ -122,6 +122,7 @@ _WHAT = {
     "exclusiveMinimum": "{value} is not more than {limit}",
     "maximum": "{value} is more than {limit}",
     "maxLength": "{value} is longer than {limit} characters",
+    "maxProperties": "names more than {limit}",
     "minimum": "{value} is less than {limit}",
     "minItems": "is empty",
     "minLength": "is empty",
