@@ -80,38 +80,30 @@ def rejudge(
     """
     began = now()
     contents = load_contents(original)
-    added = sorted(loaded.manifest.judges.keys() - contents.manifest.judges.keys())
+    cells = _new_cells(contents, loaded)
+    judges = loaded.manifest.judges
     try:
         with store.locked():
             require_free(out)
-            cells = [
-                (cell, name)
-                for cell in contents.completions
-                for name in loaded.manifest.evaluations[cell.evaluation].judges
-                if name in added
-            ]
             steps = _steps(original, contents, loaded, cells, environment)
             asked = _ask(steps, contents, loaded, environment, store, seams, progress)
-            judges = loaded.manifest.judges
             verdicts = give_verdicts(cells, judges, contents.prompts, contents.completions, asked.answers)
-            partial = fresh_partial(out)
-            _copy(original, partial)
-            write_document(partial / layout.MANIFEST, loaded.document)
-            write_judged(partial, asked.answers, verdicts)
-            _append_logs(store.root / "logs", partial / layout.LOGS)
-            tested = {**cast("dict[str, Json]", contents.selftest.get("judges", {})), **asked.self_tests}
-            write_document(partial / layout.SELFTEST, {**contents.selftest, "judges": tested})
-            record: dict[str, Json] = {
+            reading: dict[str, Json] = {
                 "original": folder_results_digest(original),
-                "judges": [*added],
+                "judges": [*sorted({name for _, name in cells})],
                 "kit": kit_identity(),
                 "start": began,
                 "end": now(),
                 "steps": [*asked.steps],
                 "environment": environment,
-                "before": read_json(before) if (before := original / layout.REJUDGE).is_file() else None,
             }
-            write_document(partial / layout.REJUDGE, record)
+            partial = fresh_partial(out)
+            _copy(original, partial)
+            _append_logs(store.root / "logs", partial / layout.LOGS)
+            write_document(partial / layout.MANIFEST, loaded.document)
+            write_judged(partial, asked.answers, verdicts)
+            write_document(partial / layout.SELFTEST, _self_tests(contents.selftest, asked))
+            write_document(partial / layout.REJUDGE, {"readings": [*_earlier_readings(original), reading]})
             metrics = write_numbers(partial)
             sealed = publish(partial, out, signer)
     except OSError as error:
@@ -127,6 +119,16 @@ def rejudge(
         reused=sum(bool(step["reused"]) for step in asked.steps),
         metrics=metrics,
     )
+
+
+def _new_cells(contents: Contents, loaded: LoadedManifest) -> list[tuple[Cell, str]]:
+    """Return every cell with each new judge that judges it."""
+    return [
+        (cell, name)
+        for cell in contents.completions
+        for name in loaded.manifest.evaluations[cell.evaluation].judges
+        if name not in contents.manifest.judges
+    ]
 
 
 def _steps(
@@ -178,6 +180,19 @@ def _ask(
     executor.judge(in_order_of_engines([*steps, *self_tests]), lambda cell: contents.completions[cell])
     answers = {(step.cell, step.judge): executor.completions(step.key) for step in steps}
     return _Asked(answers, judge_self_test_record(self_tests, store, answers), executor.record)
+
+
+def _self_tests(before: dict[str, Json], asked: _Asked) -> dict[str, Json]:
+    judges = before.get("judges")
+    return {**before, "judges": {**(judges if isinstance(judges, dict) else {}), **asked.self_tests}}
+
+
+def _earlier_readings(original: Path) -> list[Json]:
+    """Return what is told of earlier judges in a bundle that was judged again already."""
+    path = original / layout.REJUDGE
+    document = read_json(path) if path.is_file() else None
+    readings = document.get("readings") if isinstance(document, dict) else None
+    return readings if isinstance(readings, list) else []
 
 
 def _copy(original: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from scripted_project import (
     CHECKOUT,
     draft,
     judge_entry,
+    judged_draft,
     kit,
     payload,
     run_scripted,
@@ -80,12 +81,22 @@ def test_a_new_judge_judges_the_same_completions(original: Path, home: Path) -> 
     assert sorted(path.name for path in home.glob("re*")) == ["re", "re.zip"]
 
 
+def test_judging_later_gives_the_same_bytes_as_judging_at_once(original: Path, home: Path) -> None:
+    rejudge(home, original)
+    project = write_judge(write_files(home / "whole"))
+    at_once = run_scripted(write_manifest(project, source=judged_draft(llm=judge_entry())), home / "at-once")
+    assert verify(home / "re").results_digest == at_once.results_digest
+    rerun = kit("reproduce", home / "re.zip", "--root", project, "--out", "rerun", home=home)
+    assert "bitwise: the results are the same bytes" in rerun.stdout
+
+
 def test_the_new_bundle_names_its_original_and_says_what_was_done(original: Path, home: Path) -> None:
     rejudge(home, original)
     record: Any = read_json(home / "re/record/rejudge.json")
-    assert record["original"] == verify(original).results_digest
-    assert (record["judges"], record["before"]) == (["llm"], None)
-    labels = [step["step"] for step in record["steps"]]
+    (reading,) = record["readings"]
+    assert reading["original"] == verify(original).results_digest
+    assert reading["judges"] == ["llm"]
+    labels = [step["step"] for step in reading["steps"]]
     assert labels[-1] == "self-test judge llm"
     assert len(labels) == 5 + 1, "the base answers alike in two cells, and is judged once"
     selftest: Any = load_contents(home / "re").selftest
@@ -100,8 +111,9 @@ def test_a_rejudged_bundle_can_be_judged_again(original: Path, home: Path) -> No
     (home / "again.json").write_text('{"kind": "exact"}')
     rejudge(home, home / "re.zip", "--judge", "again=again.json", "--out", "twice")
     record: Any = read_json(home / "twice/record/rejudge.json")
-    assert record["original"] == verify(home / "re").results_digest
-    assert record["before"] == read_json(home / "re/record/rejudge.json")
+    first, second = record["readings"]
+    assert {"readings": [first]} == read_json(home / "re/record/rejudge.json")
+    assert (second["original"], second["judges"]) == (verify(home / "re").results_digest, ["again"])
     after = load_contents(home / "twice")
     assert {name for _, name in after.verdicts} == {"pattern", "exact", "llm", "again"}
     for cell, name in after.verdicts:
