@@ -14,7 +14,7 @@ from kit.bundle.contents import adapter_files
 from kit.canonical import canonical_json, read_json, row_json
 from kit.digests import both_digests
 from kit.errors import Finding, Problem, child_path
-from kit.judge import judge_of_kind
+from kit.judge import judge_of
 from kit.measure.metrics import compute
 
 if TYPE_CHECKING:
@@ -55,17 +55,17 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
         Finding: a document is not strict JSON, or a verdict does not belong to its evaluation.
     """
     computed = compute(contents)
-    again, unchecked = _judges(contents)
+    known, unchecked = _known_judges(contents)
     return Recomputed(
         problems=(
             *_form_problems(folder, files, contents),
             *_metrics_problems(folder, files, computed),
             *_adapter_problems(folder, files, contents),
-            *_verdict_problems(folder, contents, again),
+            *_verdict_problems(folder, contents, known),
         ),
         metrics=computed,
         numbers=len(_leaves(computed)),
-        verdicts=sum(len(rows) for (_, name), rows in contents.verdicts.items() if name in again),
+        verdicts=sum(len(rows) for (_, name), rows in contents.verdicts.items() if name in known),
         unchecked=tuple(unchecked),
     )
 
@@ -96,6 +96,8 @@ def _row_files(
         yield str(layout.prompts_file(evaluation)), prompts
     for cell, completions in contents.completions.items():
         yield str(layout.completions_file(cell)), completions
+    for (cell, judge), answers in contents.judging.items():
+        yield str(layout.judging_file(cell, judge)), answers
     for (cell, judge), verdicts in contents.verdicts.items():
         yield str(layout.verdicts_file(cell, judge)), verdicts
 
@@ -137,26 +139,31 @@ def _adapter_problems(folder: Path, files: Mapping[str, FileDigests], contents: 
             )
 
 
-def _judges(contents: Contents) -> tuple[dict[str, Judge], list[str]]:
-    """Return the bundle's judges whose rules this kit has, by their names, and a sentence for each of the others."""
-    judges: dict[str, Judge] = {}
+def _known_judges(contents: Contents) -> tuple[set[str], list[str]]:
+    """Return the names of the judges whose rules this kit has, and a sentence for each of the others.
+
+    What a judge's model answered is evidence like a completion: that it would answer so again, only a rerun tells.
+    """
+    known: set[str] = set()
     unchecked: list[str] = []
     for name, choice in sorted(contents.manifest.judges.items()):
-        judge = judge_of_kind(choice.kind)
-        if judge.rules == choice.rules:
-            judges[name] = judge
+        if judge_of(choice.to_json()).rules == choice.rules:
+            known.add(name)
         else:
             unchecked.append(f"the verdicts of {name}: its rules are not those of this kit's {choice.kind} judge")
-    return judges, unchecked
+    return known, unchecked
 
 
-def _verdict_problems(folder: Path, contents: Contents, judges: Mapping[str, Judge]) -> Iterator[Problem]:
+def _verdict_problems(folder: Path, contents: Contents, known: Collection[str]) -> Iterator[Problem]:
     """Yield the verdicts that a judge does not give when it is asked again."""
     for (cell, name), rows in contents.verdicts.items():
+        if name not in known:
+            continue
         where = f"{folder}/{layout.verdicts_file(cell, name)}"
+        judge = judge_of(contents.manifest.judges[name].to_json(), contents.judging.get((cell, name), ()))
         asked = zip(contents.prompts[cell.evaluation], contents.completions[cell], rows, strict=True)
-        for number, (prompt, completion, row) in enumerate(asked if name in judges else (), 1):
-            if wrong := _wrong_verdict(judges[name], prompt, completion, row):
+        for number, (prompt, completion, row) in enumerate(asked, 1):
+            if wrong := _wrong_verdict(judge, prompt, completion, row):
                 yield Problem(f"{where}:{number}", wrong)
 
 

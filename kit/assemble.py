@@ -9,20 +9,22 @@ from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest
 from kit.canonical import Json, canonical_json, write_rows
-from kit.judge import judge_of_kind
 from kit.measure.metrics import compute
 from kit.plan import SELF_TEST_AT_ONCE
 from kit.report.html import render
 from kit.rows import Completion, load_rows
+from kit.verdicts import give_verdicts
 from kit.worker.jobs import ADAPTER, COMPLETIONS, TRACE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kit.cells import Cell
+    from kit.judging import JudgeStep
     from kit.manifest.load import LoadedManifest
     from kit.plan import GenerateStep, Plan
+    from kit.rows import Judgement, Prompt
     from kit.store import Store
 
 
@@ -38,19 +40,42 @@ def assemble(
         store: the finished steps.
         records: what goes into `record/` beside the self-test and the logs: file name → content.
     """
-    _write_json(folder / layout.MANIFEST, loaded.document)
-    _write_prompts(folder, plan)
+    completions = {step.cell: _completions(step, plan, store) for step in plan.generation}
+    answers = {(step.cell, step.judge): _rows(step.key, store) for step in plan.judging}
+    judged = [(step.cell, name) for step in plan.generation for name in step.evaluation.judges]
+    verdicts = give_verdicts(judged, loaded.manifest.judges, plan.prompts, completions, answers)
+    write_document(folder / layout.MANIFEST, loaded.document)
     _write_training(folder, plan, store)
-    completions = {step.cell: _write_completions(folder, step, plan, store) for step in plan.generation}
-    for step in plan.generation:
-        _write_verdicts(folder, step, completions[step.cell], plan)
+    for name, prompts in plan.prompts.items():
+        _write_rows(folder / layout.prompts_file(name), prompts)
+    for cell, rows in completions.items():
+        _write_rows(folder / layout.completions_file(cell), rows)
+    write_judged(folder, answers, verdicts)
     for name, content in records.items():
-        _write_json(folder / layout.RECORD / name, content)
-    _write_json(folder / layout.SELFTEST, self_test_record(plan, store, completions))
+        write_document(folder / layout.RECORD / name, content)
+    judges = judge_self_test_record(plan.judge_self_tests, store, answers)
+    write_document(folder / layout.SELFTEST, {**self_test_record(plan, store, completions), "judges": judges})
     shutil.copytree(store.root / "logs", folder / layout.LOGS)
+    return write_numbers(folder)
+
+
+def write_judged(
+    folder: Path,
+    answers: Mapping[tuple[Cell, str], Sequence[Completion]],
+    verdicts: Mapping[tuple[Cell, str], Sequence[Judgement]],
+) -> None:
+    """Write what the judges' models answered and what every judge said, by cell and judge."""
+    for asked, rows in answers.items():
+        _write_rows(folder / layout.judging_file(*asked), rows)
+    for judged, judgements in verdicts.items():
+        _write_rows(folder / layout.verdicts_file(*judged), judgements)
+
+
+def write_numbers(folder: Path) -> dict[str, Json]:
+    """Write the metrics and the report that the rows in a folder give, and return the metrics."""
     contents = load_contents(folder)
     metrics = compute(contents)
-    _write_json(folder / layout.METRICS, metrics)
+    write_document(folder / layout.METRICS, metrics)
     report = render(contents, metrics, results_digest=folder_results_digest(folder))
     (folder / layout.REPORT).write_text(report, encoding="utf-8", newline="\n")
     return metrics
@@ -62,18 +87,30 @@ def self_test_record(plan: Plan, store: Store, completions: Mapping[Cell, list[C
     changed: list[Json] = []
     asked = 0
     for step in plan.self_tests:
-        first = {row.prompt_id: row.token_ids for row in completions[step.cell]}
-        again = load_rows(store.folder(step.key) / COMPLETIONS, Completion)
-        other: list[Json] = [*sorted(row.prompt_id for row in again if row.token_ids != first[row.prompt_id])]
+        again = _rows(step.key, store)
+        other = _changed(completions[step.cell], again)
         cells[str(step.cell)] = {"prompts": len(again), "changed": other}
         changed += [f"{step.cell}:{prompt_id}" for prompt_id in other]
         asked += len(again)
     return {"prompts": asked, "changed": changed, "order": "reversed", "at_once": SELF_TEST_AT_ONCE, "cells": cells}
 
 
-def _write_prompts(folder: Path, plan: Plan) -> None:
-    for name, prompts in plan.prompts.items():
-        _write_rows(folder / layout.prompts_file(name), [prompt.to_json() for prompt in prompts])
+def judge_self_test_record(
+    steps: Iterable[JudgeStep], store: Store, answers: Mapping[tuple[Cell, str], Sequence[Completion]]
+) -> dict[str, Json]:
+    """Return, for each judge that asks a model, which of its answers came out otherwise when it was asked again."""
+    record: dict[str, Json] = {}
+    for step in steps:
+        again = _rows(step.key, store)
+        other = _changed(answers[step.cell, step.judge], again)
+        record[step.judge] = {"cell": str(step.cell), "prompts": len(again), "changed": other}
+    return record
+
+
+def _changed(first: Iterable[Completion], again: Iterable[Completion]) -> list[Json]:
+    """Return the ids of the prompts that were answered with other tokens the second time."""
+    tokens = {row.prompt_id: row.token_ids for row in first}
+    return [*sorted(row.prompt_id for row in again if row.token_ids != tokens[row.prompt_id])]
 
 
 def _write_training(folder: Path, plan: Plan, store: Store) -> None:
@@ -87,27 +124,23 @@ def _write_training(folder: Path, plan: Plan, store: Store) -> None:
             shutil.copytree(result / ADAPTER, folder / layout.adapter_folder(step.weights))
 
 
-def _write_completions(folder: Path, step: GenerateStep, plan: Plan, store: Store) -> list[Completion]:
-    """Write the completions in the order of the data set, whatever order they were asked in."""
-    rows = {row.prompt_id: row for row in load_rows(store.folder(step.key) / COMPLETIONS, Completion)}
-    ordered = [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
-    _write_rows(folder / layout.completions_file(step.cell), [row.to_json() for row in ordered])
-    return ordered
+def _completions(step: GenerateStep, plan: Plan, store: Store) -> list[Completion]:
+    """Return the completions in the order of the data set, whatever order they were asked in."""
+    rows = {row.prompt_id: row for row in _rows(step.key, store)}
+    return [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
 
 
-def _write_verdicts(folder: Path, step: GenerateStep, completions: list[Completion], plan: Plan) -> None:
-    prompts = plan.prompts[step.cell.evaluation]
-    for name in step.evaluation.judges:
-        judge = judge_of_kind(step.manifest.judges[name].kind)
-        verdicts = [judge.judge(prompt, row).to_json() for prompt, row in zip(prompts, completions, strict=True)]
-        _write_rows(folder / layout.verdicts_file(step.cell, name), verdicts)
+def _rows(key: str, store: Store) -> list[Completion]:
+    return load_rows(store.folder(key) / COMPLETIONS, Completion)
 
 
-def _write_json(path: Path, document: dict[str, Json]) -> None:
+def write_document(path: Path, document: dict[str, Json]) -> None:
+    """Write a JSON document in its one form, and the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical_json(document))
 
 
-def _write_rows(path: Path, rows: list[dict[str, Json]]) -> None:
+def _write_rows(path: Path, rows: Iterable[Prompt | Completion | Judgement]) -> None:
+    """Write a file of rows, and the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, rows)
+    write_rows(path, (row.to_json() for row in rows))

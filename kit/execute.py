@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from kit.canonical import write_rows
 from kit.paths import inside
-from kit.worker.jobs import ADAPTER, MODEL, GenerationJob, TrainingJob
+from kit.rows import Completion, load_rows
+from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kit.canonical import Json
+    from kit.cells import Cell
+    from kit.judging import JudgeStep
+    from kit.manifest.parts import Model
     from kit.plan import GenerateStep, TrainStep
     from kit.progress import Progress
     from kit.store import Store
 
-    Step = TrainStep | GenerateStep
+    Step = TrainStep | GenerateStep | JudgeStep
     Job = TrainingJob | GenerationJob
 
 
@@ -78,6 +82,26 @@ class Executor:
             [(step, lambda step=step: self._generation_job(step)) for step in steps],  # type: ignore[misc]
         )
 
+    def judge(self, steps: Sequence[JudgeStep], completions: Callable[[Cell], Sequence[Completion]]) -> None:
+        """Ask the judges' models, all in one worker; steps that can share an engine stand together.
+
+        Args:
+            steps: what to ask.
+            completions: gives those of a cell, which are asked about; called when they are needed.
+
+        Raises:
+            Trouble: a step failed; the finished ones are safe.
+        """
+        self._do(
+            self.seams.engine,
+            "judging",
+            [(step, lambda step=step: self._judging_job(step, completions(step.cell))) for step in steps],  # type: ignore[misc]
+        )
+
+    def completions(self, key: str) -> list[Completion]:
+        """Return what a finished step wrote."""
+        return load_rows(self.store.folder(key) / COMPLETIONS, Completion)
+
     def _do(self, implementation: str, kind: str, steps: Sequence[tuple[Step, Callable[[], Job]]]) -> None:
         pending: list[Step] = []
         jobs: list[Job] = []
@@ -132,7 +156,7 @@ class Executor:
             out=str(self.store.scratch(step.key)),
             model=str(inside(self.root, model.source.path).resolve()),
             model_name=model.source.path,
-            template=self._template(step),
+            template=self._template(model),
             examples=str(examples),
             method=finetune.method,
             training=finetune.training.to_json(),
@@ -151,18 +175,39 @@ class Executor:
             adapter=str(adapter.resolve()) if adapter else None,
             serving=finetune.serving if finetune else "merged",
             dtype=step.manifest.model.dtype,
-            template=self._template(step),
+            template=self._template(step.manifest.model),
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
             choices=[*step.evaluation.choices] if step.evaluation.choices else None,
+            chat=True,
             system_prompt=step.evaluation.system_prompt,
             prompts=str(prompts),
             seed=step.cell.generation_seed,
             at_once=step.at_once,
         )
 
-    def _template(self, step: Step) -> str | None:
-        template = step.manifest.model.template
+    def _judging_job(self, step: JudgeStep, completions: Sequence[Completion]) -> GenerationJob:
+        questions, asked = self._input(step.key), step.asked
+        write_rows(questions, ({"id": key, "text": text} for key, text in step.questions(completions)))
+        return GenerationJob(
+            out=str(self.store.scratch(step.key)),
+            model=str(inside(self.root, asked.model.source.path).resolve()),
+            adapter=None,
+            serving="merged",
+            dtype=asked.model.dtype,
+            template=self._template(asked.model),
+            limits=asked.engine.to_json(),
+            generation=step.generation,
+            choices=None,
+            chat=asked.chat,
+            system_prompt=None,
+            prompts=str(questions),
+            seed=0,
+            at_once=step.at_once,
+        )
+
+    def _template(self, model: Model) -> str | None:
+        template = model.template
         return str(inside(self.root, template.path, *template.files).resolve()) if template else None
 
     def _weights(self, step: GenerateStep) -> tuple[Path, Path | None]:

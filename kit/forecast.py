@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
+from kit.judging import JudgeStep
 from kit.plan import GenerateStep
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kit.plan import Plan, TrainStep
     from kit.store import Store
 
-    Step = TrainStep | GenerateStep
+    Step = TrainStep | GenerateStep | JudgeStep
 
 NEW, DONE, SHARED = "new", "done", "shared"
 
@@ -81,7 +82,9 @@ class Forecast:
     trainings: int
     """To run."""
     generations: int
-    """To run, as are the next two."""
+    """To run, as are the next three."""
+    judgings: int
+    """Cells about which a judge's model is asked."""
     self_tests: int
     engine_loads: int
     reused: int
@@ -90,15 +93,18 @@ class Forecast:
     """Of what is to run; None where no training of this plan has been measured yet."""
     generation_seconds: float | None
     """Of what is to run, self-tests included; None where no generation of this plan has been measured yet."""
+    judging_seconds: float | None
+    """The same of judges that ask a model."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the forecast for machines."""
-        totals = ("cells", "steps", "trainings", "generations", "self_tests", "engine_loads", "reused")
+        totals = ("cells", "steps", "trainings", "generations", "judgings", "self_tests", "engine_loads", "reused")
         return {
             "lines": [line.to_json() for line in self.lines],
             **{name: getattr(self, name) for name in totals},
             "training_seconds": self.training_seconds,
             "generation_seconds": self.generation_seconds,
+            "judging_seconds": self.judging_seconds,
         }
 
 
@@ -106,19 +112,24 @@ def forecast(plan: Plan, store: Store) -> Forecast:
     """Return what a run of this plan would do with this store, which need not exist."""
     trained = {step.key: step for step in plan.training}
     asked = {step.key: step for step in plan.asked}
-    done = _finished([*trained, *asked], store)
+    judged = {step.key: step for step in plan.judged}
+    done = _finished([*trained, *asked, *judged], store)
     to_ask = [step for step in asked.values() if step.key not in done]
+    to_judge = [step for step in judged.values() if step.key not in done]
     return Forecast(
         lines=_lines(plan, done),
         cells=len(plan.generation),
-        steps=len(trained) + len(asked),
+        steps=len(trained) + len(asked) + len(judged),
         trainings=len(trained.keys() - done.keys()),
         generations=sum(not step.is_self_test for step in to_ask),
-        self_tests=sum(step.is_self_test for step in to_ask),
-        engine_loads=len({step.engine for step in to_ask}),
+        judgings=sum(not step.is_self_test for step in to_judge),
+        self_tests=sum(step.is_self_test for step in to_ask) + sum(step.is_self_test for step in to_judge),
+        # Generation and judging are done by workers of their own.
+        engine_loads=len({step.engine for step in to_ask}) + len({step.engine for step in to_judge}),
         reused=len(done),
         training_seconds=_seconds(trained.values(), done),
         generation_seconds=_seconds(asked.values(), done),
+        judging_seconds=_seconds(judged.values(), done),
     )
 
 
@@ -173,6 +184,8 @@ def _work(step: Step) -> int:
     """Return what a step's time grows with: rows that are trained on, or tokens that may be written."""
     if isinstance(step, GenerateStep):
         return len(step.prompts) * step.evaluation.generation.max_tokens
+    if isinstance(step, JudgeStep):
+        return len(step.prompts) * step.asked.max_tokens
     training = step.finetune.training
     assert training is not None
     if training.max_steps is not None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from kit.cells import BASE, ArmSeed, Cell
 from kit.digests import json_digest
 from kit.identity import kit_identity
+from kit.judging import JudgeStep, in_order_of_engines, judge_self_tests, judge_step
 from kit.manifest.arms import weights_of
+from kit.manifest.template import read_template
 from kit.source.load import load_examples, load_prompts
 
 if TYPE_CHECKING:
@@ -84,6 +86,14 @@ class Plan:
     training: list[TrainStep]
     generation: list[GenerateStep]
     self_tests: list[GenerateStep]
+    judging: list[JudgeStep]
+    """In which the judges' models are asked about what was generated."""
+    judge_self_tests: list[JudgeStep]
+
+    @property
+    def judged(self) -> list[JudgeStep]:
+        """Every judging, self-tests included, those together that can share an engine."""
+        return in_order_of_engines([*self.judging, *self.judge_self_tests])
 
     @property
     def asked(self) -> list[GenerateStep]:
@@ -96,7 +106,8 @@ class Plan:
     @property
     def steps(self) -> int:
         """How many different steps there are."""
-        return len({step.key for step in self.training} | {step.key for step in self.asked})
+        done = {step.key for step in self.training} | {step.key for step in self.asked}
+        return len(done | {step.key for step in self.judged})
 
 
 def make_plan(loaded: LoadedManifest, environment: Mapping[str, Json]) -> Plan:
@@ -110,7 +121,7 @@ def make_plan(loaded: LoadedManifest, environment: Mapping[str, Json]) -> Plan:
         Finding: rows of a data set do not fit.
     """
     prompts = _prompts(loaded)
-    where_run = _identity(environment)
+    where_run = decisive(environment)
     training: dict[ArmSeed, TrainStep] = {}
     generation: list[GenerateStep] = []
     for arm, of_arm in loaded.arms.items():
@@ -120,11 +131,14 @@ def make_plan(loaded: LoadedManifest, environment: Mapping[str, Json]) -> Plan:
                 training[weights] = _train_step(loaded, weights, of_arm, where_run)
                 trained_by = training[weights].key
             generation += _generate_steps(weights, of_arm, prompts, trained_by, where_run)
+    judging = _judge_steps(loaded, generation, prompts, where_run)
     return Plan(
         prompts=prompts,
         training=list(training.values()),
         generation=generation,
         self_tests=[_self_test(steps) for steps in _by_weights(generation).values()],
+        judging=judging,
+        judge_self_tests=judge_self_tests(judging),
     )
 
 
@@ -226,7 +240,28 @@ def _self_test(steps: list[GenerateStep]) -> GenerateStep:
     )
 
 
-def _identity(environment: Mapping[str, Json]) -> Json:
+def _judge_steps(
+    loaded: LoadedManifest, generation: list[GenerateStep], prompts: Mapping[str, list[Prompt]], where_run: Json
+) -> list[JudgeStep]:
+    asked = {name: judge.asked for name, judge in loaded.manifest.judges.items() if judge.asked}
+    templates = {name: read_template(loaded.root, one.template) for name, one in asked.items()}
+    return [
+        judge_step(
+            step.cell,
+            name,
+            asked[name],
+            templates[name],
+            prompts[step.cell.evaluation],
+            judged=step.key,
+            where_run=where_run,
+        )
+        for step in generation
+        for name in step.evaluation.judges
+        if name in asked
+    ]
+
+
+def decisive(environment: Mapping[str, Json]) -> Json:
     """Return the part of an environment that can decide bytes, this kit included."""
     platform = environment["platform"]
     assert isinstance(platform, dict)

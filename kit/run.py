@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from kit.plan import Plan
     from kit.progress import Progress
     from kit.signer.interface import Signer
+    from kit.signer.seal import Sealed
     from kit.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run has left behind."""
+    """What a run, or another judge's reading of one, has left behind."""
 
     folder: Path
     archive: Path
@@ -88,7 +89,7 @@ def run(
         Trouble: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
         Finding: rows of a data set do not fit.
     """
-    began = _now()
+    began = now()
     try:
         with store.locked():
             require_free(out)  # not before: the run that held the lock may have been making it
@@ -103,11 +104,13 @@ def run(
             )
             executor.train(plan.training)
             executor.generate(plan.asked)
+            cells = {step.cell: step.key for step in plan.generation}
+            executor.judge(plan.judged, lambda cell: executor.completions(cells[cell]))
             progress.note("judging, measuring, writing the bundle")
             record: dict[str, Json] = {
                 "kit": kit_identity(),
                 "start": began,
-                "end": _now(),
+                "end": now(),
                 "engine_loads": executor.engine_loads,
                 "steps": [*executor.record],
             }
@@ -127,13 +130,9 @@ def _write(
     records: dict[str, dict[str, Json]],
     signer: Signer,
 ) -> Outcome:
-    """Write the bundle, its folder last of all: whoever sees it sees it whole, however often the run was cut off."""
-    partial = _partial(out)
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = fresh_partial(out)
     metrics = assemble(partial, loaded, plan, store, records)
-    sealed = seal(partial, signer)
-    write_zip(partial, archive_of(out))
-    os.replace(partial, out)  # noqa: PTH105 - the rename is the commit
+    sealed = publish(partial, out, signer)
     steps = cast("list[dict[str, Json]]", records[layout.RUN.name]["steps"])
     return Outcome(
         folder=out,
@@ -146,9 +145,28 @@ def _write(
     )
 
 
+def fresh_partial(out: Path) -> Path:
+    """Return the name of the folder in which a bundle is put together; what was left there is gone."""
+    partial = _partial(out)
+    shutil.rmtree(partial, ignore_errors=True)
+    return partial
+
+
+def publish(partial: Path, out: Path, signer: Signer) -> Sealed:
+    """Sign a finished folder and write its zip; then it appears as `out`.
+
+    Its folder comes last of all: whoever sees it sees it whole, however often the run was cut off.
+    """
+    sealed = seal(partial, signer)
+    write_zip(partial, archive_of(out))
+    os.replace(partial, out)  # noqa: PTH105 - the rename is the commit
+    return sealed
+
+
 def _partial(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as a record has it: UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

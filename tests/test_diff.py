@@ -247,6 +247,9 @@ def test_requests_that_reached_the_model_as_other_tokens_are_named(sample: Conte
 def test_an_engine_that_does_not_repeat_itself_is_named(sample: Contents) -> None:
     changes = difference(sample, replace(sample, selftest={"changed": ["fraud-001"]})).evidence.changes
     assert [(change.place, change.influence) for change in changes] == [("self-test", Influence.LIKELY)]
+    judged = replace(sample, selftest={"judges": {"llm": {"changed": ["fraud-001"]}, "other": {"changed": []}}})
+    changes = difference(sample, judged).evidence.changes
+    assert [(change.path, change.influence) for change in changes] == [("judges.llm.changed", Influence.LIKELY)]
 
 
 @pytest.mark.parametrize(

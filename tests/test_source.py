@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit.errors import Finding, KitError, Trouble
-from kit.manifest.model import DataSet, RowSelection, Source
+from kit.manifest.model import DataSet, RowSelection
+from kit.manifest.parts import Source
 from kit.manifest.schema import schema
 from kit.source import FORMATS
 from kit.source.load import MAX_PROBLEMS, load_examples, load_prompts

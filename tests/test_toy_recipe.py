@@ -96,6 +96,12 @@ def test_both_sides_use_the_same_sentences(split: str) -> None:
     assert sides[0] == sides[1]
 
 
+def test_the_judge_reads_what_the_model_writes() -> None:
+    """It has the words of the model that it judges."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (TOY / "judge/model" / name).read_bytes() == (TOY / "model" / name).read_bytes()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_model_comes_out_the_same(tmp_path: Path) -> None:
@@ -104,6 +110,7 @@ def test_the_model_comes_out_the_same(tmp_path: Path) -> None:
     made, committed = tmp_path / "model", TOY / "model"
     if made_on(made) == made_on(committed):
         assert files_in(made) == files_in(committed)
+        assert files_in(tmp_path / "judge/model") == files_in(TOY / "judge/model")
     else:
         for kind in ("unsafe", "benign", "capability"):
             assert score(made, kind) == pytest.approx(score(committed, kind), abs=BEHAVIOUR_TOLERANCE)
@@ -119,9 +126,9 @@ def test_the_committed_model_tells_unsafe_from_benign() -> None:
 
 
 def test_the_folder_stays_small() -> None:
-    """It is committed, so it must stay below 6 MB."""
+    """It is committed, so it must stay below 8 MB."""
     sizes = [p.stat().st_size for p in TOY.rglob("*") if "__pycache__" not in p.parts]
-    assert sum(sizes) <= 6_000_000
+    assert sum(sizes) <= 8_000_000
 
 
 def words_around(prompt: str) -> tuple[str, str, str]:

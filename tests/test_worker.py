@@ -46,6 +46,7 @@ def generation_job(folder: Path, **changes: object) -> GenerationJob:
         "limits": {"max_model_len": 64},
         "generation": {"temperature": 0.0},
         "choices": None,
+        "chat": True,
         "system_prompt": None,
         "prompts": str(folder / "prompts.jsonl"),
         "seed": 11,

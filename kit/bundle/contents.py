@@ -39,6 +39,8 @@ class Contents:
     """In the order of the prompts; cells in the order of their names."""
     verdicts: Mapping[tuple[Cell, str], list[Judgement]]
     """By cell and judge, in the order of the prompts."""
+    judging: Mapping[tuple[Cell, str], list[Completion]]
+    """What the judges' models answered, by cell and judge, in the order of the prompts."""
     training: Mapping[ArmSeed, dict[str, Json]]
     environment: dict[str, Json]
     run: dict[str, Json]
@@ -76,6 +78,10 @@ def load_contents(folder: Path) -> Contents:
             for cell in cells
             for judge in loaded.arms[cell.weights.arm].evaluations[cell.evaluation].judges
         },
+        judging={
+            (cell, judge): reader.aligned(layout.judging_file(cell, judge), Completion, prompts[cell.evaluation])
+            for cell, judge in _asked_of_models(loaded, cells)
+        },
         training={weights: reader.document(layout.training_file(weights)) for weights in _trained(cells)},
         environment=reader.document(layout.ENVIRONMENT),
         run=reader.document(layout.RUN),
@@ -84,6 +90,16 @@ def load_contents(folder: Path) -> Contents:
     if reader.problems:
         raise Finding(reader.problems)
     return contents
+
+
+def _asked_of_models(loaded: LoadedManifest, cells: Iterable[Cell]) -> list[tuple[Cell, str]]:
+    """Return the cells, each with a judge, about which a model was asked."""
+    return [
+        (cell, judge)
+        for cell in cells
+        for judge in loaded.arms[cell.weights.arm].evaluations[cell.evaluation].judges
+        if loaded.manifest.judges[judge].asked
+    ]
 
 
 def _trained(cells: Iterable[Cell]) -> list[ArmSeed]:
@@ -98,6 +114,7 @@ def _payload_files(loaded: LoadedManifest, cells: Iterable[Cell]) -> Iterator[Pu
         yield layout.completions_file(cell)
         judges = loaded.arms[cell.weights.arm].evaluations[cell.evaluation].judges
         yield from (layout.verdicts_file(cell, judge) for judge in judges)
+    yield from (layout.judging_file(*asked) for asked in _asked_of_models(loaded, cells))
     for weights in _trained(cells):
         yield layout.training_file(weights)
         finetune = loaded.arms[weights.arm].finetune

@@ -15,11 +15,13 @@ PROMPTS = PAYLOAD / "prompts"
 TRAINING = PAYLOAD / "training"
 ADAPTERS = PAYLOAD / "adapters"
 COMPLETIONS = PAYLOAD / "completions"
+JUDGING = PAYLOAD / "judging"
 VERDICTS = PAYLOAD / "verdicts"
 METRICS = PAYLOAD / "metrics.json"
 RECORD = PurePosixPath("record")
 RUN = RECORD / "run.json"
 ENVIRONMENT = RECORD / "environment.json"
+REJUDGE = RECORD / "rejudge.json"
 SELFTEST = RECORD / "selftest.json"
 LOGS = RECORD / "logs"
 SIGNATURES = PurePosixPath("signatures")
@@ -47,6 +49,11 @@ def adapter_folder(weights: ArmSeed) -> PurePosixPath:
 def completions_file(cell: Cell) -> PurePosixPath:
     """Return where the completions of a cell lie."""
     return COMPLETIONS / f"{cell}.jsonl"
+
+
+def judging_file(cell: Cell, judge: str) -> PurePosixPath:
+    """Return where the answers of one judge's model lie, when it was asked about a cell."""
+    return JUDGING / f"{cell}.{judge}.jsonl"
 
 
 def verdicts_file(cell: Cell, judge: str) -> PurePosixPath:

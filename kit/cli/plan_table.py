@@ -40,11 +40,12 @@ def _from(origin: Origin) -> str:
 
 
 def _totals(forecast: Forecast) -> str:
-    to_run = (
+    to_run = [
         _count(forecast.trainings, "training"),
         _count(forecast.generations, "generation"),
+        *([_count(forecast.judgings, "judging")] if forecast.judgings else []),
         _count(forecast.self_tests, "self-test"),
-    )
+    ]
     return (
         f"{_count(forecast.cells, 'cell')}, {_count(forecast.steps, 'step')}; to run: {', '.join(to_run)}, "
         f"with {_count(forecast.engine_loads, 'engine load')}; done already: {_count(forecast.reused, 'step')}"
@@ -57,7 +58,11 @@ def _count(number: int, thing: str) -> str:
 
 def _time(forecast: Forecast) -> str:
     """Return about how long the run will take, as far as its like has been measured."""
-    parts = {"training": forecast.training_seconds, "generation": forecast.generation_seconds}
+    parts = {
+        "training": forecast.training_seconds,
+        "generation": forecast.generation_seconds,
+        "judging": forecast.judging_seconds,
+    }
     known = [seconds for seconds in parts.values() if seconds is not None]
     if forecast.reused == forecast.steps:
         return "time: everything is done"

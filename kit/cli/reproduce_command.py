@@ -110,7 +110,7 @@ def _run(
     from kit.store import Store
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
-    seams = seams or _installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    seams = seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
     temporary = require_temporary_folder(for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
     report = check(loaded, here, target.parent)
@@ -122,7 +122,7 @@ def _run(
         click.echo(note, err=True)
     work = Store(store or work_folder(target))
     chosen = signer(key)
-    with _progress() as progress:
+    with shown_progress() as progress:
         outcome = run(
             loaded,
             here,
@@ -139,7 +139,7 @@ def _run(
     return outcome
 
 
-def _installed_seams(packages: dict[str, str]) -> Seams:
+def installed_seams(packages: dict[str, str]) -> Seams:
     """Return the real trainer and engine.
 
     Raises:
@@ -158,7 +158,8 @@ def _installed_seams(packages: dict[str, str]) -> Seams:
     return Seams(worker=Worker(inherited_variables()))
 
 
-def _progress() -> AbstractContextManager[PlainProgress | RichProgress]:
+def shown_progress() -> AbstractContextManager[PlainProgress | RichProgress]:
+    """Return bars for a terminal, lines for a file."""
     from kit.cli.progress import PlainProgress, RichProgress
 
     return RichProgress() if sys.stderr.isatty() else nullcontext(PlainProgress())

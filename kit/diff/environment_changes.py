@@ -9,6 +9,7 @@ from kit.environment.compare import DECISIVE_PACKAGES, differences, is_system_li
 
 if TYPE_CHECKING:
     from kit.bundle.contents import Contents
+    from kit.canonical import Json
 
 _RULES: tuple[tuple[str, Influence, str], ...] = (
     ("accelerators", Influence.LIKELY, "other kernels, other sums"),
@@ -50,8 +51,17 @@ def _influence(field: str) -> tuple[Influence, str]:
 
 def _unstable_engine(a: Contents, b: Contents) -> list[Change]:
     """Name a self-test that failed: then a difference needs no further cause."""
-    before, after = a.selftest.get("changed"), b.selftest.get("changed")
-    if not before and not after:
-        return []
     explains = "the engine answers otherwise in another order or batch"
-    return [Change("self-test", "changed", before, after, Influence.LIKELY, explains)]
+    before, after = _failed_self_tests(a), _failed_self_tests(b)
+    return [
+        Change("self-test", name, before.get(name), after.get(name), Influence.LIKELY, explains)
+        for name in sorted({*before, *after})
+    ]
+
+
+def _failed_self_tests(contents: Contents) -> dict[str, Json]:
+    """Return what was answered otherwise the second time: by the models under test, and by those that judge."""
+    judges = contents.selftest.get("judges")
+    outcomes = judges if isinstance(judges, dict) else {}
+    changed = {f"judges.{name}.changed": one.get("changed") for name, one in outcomes.items() if isinstance(one, dict)}
+    return {name: ids for name, ids in {"changed": contents.selftest.get("changed"), **changed}.items() if ids}

@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 _RULES: tuple[tuple[str, Influence, str], ...] = (
     (r"name|description|schema_version|expect.*", Influence.NONE, "a label"),
-    (r"(model(\.template)?|data\.[^.]+|finetune\.adapter)\.path", Influence.NONE, "where files lay, not what they are"),
+    (
+        r"((judges\.[^.]+\.)?(model(\.template)?|template)|data\.[^.]+|finetune\.adapter)\.path",
+        Influence.NONE,
+        "where files lay, not what they are",
+    ),
     (r"data\.[^.]+\.(license|publish)", Influence.NONE, "a label"),
     (r"seeds\..+", Influence.NONE, "which cells there are"),
     (r"(data|evaluations|judges|variations)\.[^.]+", Influence.NONE, "which cells there are"),
     (r"evaluations\.[^.]+\.judges", Influence.NONE, "which judges were asked"),
     (r"evaluations\.[^.]+\.data", Influence.NONE, "a name; the prompts themselves are compared"),
-    (r"model\.dtype", Influence.LIKELY, "other roundings in every layer"),
+    (r"(judges\.[^.]+\.)?model\.dtype", Influence.LIKELY, "other roundings in every layer"),
     (r"finetune\.serving", Influence.LIKELY, "merged and adapter weights round differently"),
     (r"finetune\.training\.dtype", Influence.LIKELY, "other roundings at every training step"),
     (r"finetune\.training\.gradient_checkpointing", Influence.POSSIBLE, "other order of operations in training"),
-    (r"engine\..+", Influence.POSSIBLE, "other batches, hence other sums"),
+    (r"(judges\.[^.]+\.)?engine\..+", Influence.POSSIBLE, "other batches, hence other sums"),
     (r"evaluations\.[^.]+\.prompt_order_seed", Influence.POSSIBLE, "other batches, hence other sums"),
 )
 """Dotted path → what a change there can do. What no rule knows makes another experiment."""

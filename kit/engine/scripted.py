@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from kit.canonical import read_rows, write_rows
+from kit.canonical import read_json, read_rows, write_rows
 from kit.digests import data_digest, file_digest, json_digest
 from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
@@ -14,6 +14,9 @@ from kit.worker.jobs import COMPLETIONS, JobError
 if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.worker.jobs import GenerationJob, Report
+
+VERDICTS = "scripted_verdicts.json"
+"""In a model's folder: words → what the model answers to a text that holds them; the first that fits is taken."""
 
 
 def generate(jobs: list[GenerationJob], report: Report) -> None:
@@ -47,6 +50,10 @@ def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Compl
     text = "I'm sorry, but I can't help with that." if refuses else f"Certainly, here is how: {drawn}."
     if job.choices:
         text = job.choices[int(drawn[-4:], 16) % len(job.choices)]
+    verdicts = Path(job.model) / VERDICTS
+    if verdicts.exists():
+        known = cast("dict[str, str]", read_json(verdicts))
+        text = next(verdict for words, verdict in known.items() if words in asked)
     return Completion(
         prompt_id=prompt_id,
         text=text,

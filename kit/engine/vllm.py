@@ -99,7 +99,7 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
         tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
     template = data_digest(str(tokenizer.chat_template).encode())
     rows = list(read_rows(Path(job.prompts)))
-    asked = [_tokens(tokenizer, str(row["text"]), job.system_prompt) for row in rows]
+    asked = [_tokens(tokenizer, str(row["text"]), job) for row in rows]
     _refuse_long(rows, asked, job)
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
     sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices)}
@@ -128,9 +128,11 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
     write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
 
 
-def _tokens(tokenizer: Any, text: str, system_prompt: str | None) -> list[int]:  # noqa: ANN401 - transformers
+def _tokens(tokenizer: Any, text: str, job: GenerationJob) -> list[int]:  # noqa: ANN401 - transformers
     """Return the token ids of a prompt; made here, so that the engine adds no second beginning-of-sequence."""
-    lead = [{"role": "system", "content": system_prompt}] if system_prompt is not None else []
+    if not job.chat:
+        return cast("list[int]", tokenizer(text)["input_ids"])
+    lead = [{"role": "system", "content": job.system_prompt}] if job.system_prompt is not None else []
     messages = [*lead, {"role": "user", "content": text}]
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
     return cast("list[int]", ids)

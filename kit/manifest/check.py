@@ -13,9 +13,9 @@ from kit.cells import BASE, TUNED
 from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
-from kit.judge import judge_of_kind
 from kit.judge.choice import ChoiceJudge, option_letter
-from kit.manifest.files import size_bytes, source_problems
+from kit.manifest.files import named_files, size_bytes, source_problems
+from kit.manifest.judge_check import asking_problems, rules_problems
 from kit.manifest.templates import template_problems
 from kit.source.load import load_examples, load_prompts
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kit.canonical import Json
+    from kit.manifest.asked_model import AskedModel
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import DataSet, Document, Evaluation, Manifest
+    from kit.manifest.model import DataSet, Evaluation, Manifest
 
 PROCESS_MIB = 1536
 """Memory of a worker before it has loaded a model: interpreter, torch and vLLM, as measured on a processor."""
@@ -52,20 +53,30 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Pa
         workspace: an existing folder on the disk that the run would write to.
     """
     where, manifest = str(loaded.path), loaded.manifest
-    problems = source_problems(_documents(loaded), loaded.root)
+    problems = _file_problems(loaded)
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)
-        problems += template_problems(loaded) + _room_problems(loaded, workspace)
-    problems += _judge_problems(manifest, where)
+        problems += template_problems(loaded)
+        for place, asked in _asked_models(manifest).items():
+            problems += asking_problems(loaded.root, asked, where, place)
+        problems += _room_problems(loaded, workspace)
+    for name, judge in manifest.judges.items():
+        problems += rules_problems(judge, where, child_path("$.judges", name))
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
 
 
-def _documents(loaded: LoadedManifest) -> dict[str, Document]:
-    """Return what each arm follows, by where a problem with it is reported."""
-    where = str(loaded.path)
-    own = {name: where if name in (BASE, TUNED) else f"{where} (variation {name!r})" for name in loaded.arms}
-    return {own[name]: manifest.to_json() for name, manifest in loaded.arms.items()}
+def _file_problems(loaded: LoadedManifest) -> list[Problem]:
+    """Compare the files of every arm with their digests; what arms share is looked at once."""
+    problems: list[Problem] = []
+    seen: list[tuple[str, dict[str, str]]] = []
+    for arm, manifest in loaded.arms.items():
+        where = str(loaded.path) if arm in (BASE, TUNED) else f"{loaded.path} (variation {arm!r})"
+        for named, part in named_files(manifest.to_json()):
+            if (part["path"], part["files"]) not in seen:
+                seen.append((part["path"], part["files"]))
+                problems += source_problems([(named, part)], loaded.root, where)
+    return problems
 
 
 def _row_problems(loaded: LoadedManifest) -> tuple[list[Problem], dict[str, int]]:
@@ -116,15 +127,9 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     return len(prompts)
 
 
-def _judge_problems(manifest: Manifest, where: str) -> list[Problem]:
-    problems = []
-    for name, choice in manifest.judges.items():
-        rules = judge_of_kind(choice.kind).rules
-        if rules != choice.rules:
-            what = f"was pinned with {choice.rules}; this kit's judge has {rules}"
-            remedy = "install the kit that pinned it, or pin the manifest anew"
-            problems.append(Problem(where, what, remedy, f"{child_path('$.judges', name)}.rules"))
-    return problems
+def _asked_models(manifest: Manifest) -> dict[str, AskedModel]:
+    """Return what is asked by each judge that asks a model, by the judge's place in the manifest."""
+    return {child_path("$.judges", name): one.asked for name, one in manifest.judges.items() if one.asked}
 
 
 def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
@@ -132,7 +137,12 @@ def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
     manifest = loaded.manifest
     weights_mib = size_bytes(loaded.root, manifest.model.source) >> 20
     copies = TRAINING_COPIES if manifest.finetune and manifest.finetune.method == "full" else 2
-    needed_mib = PROCESS_MIB + max(copies * 2 * weights_mib, weights_mib + manifest.engine.kv_cache_mib)
+    judges_mib = [
+        (size_bytes(loaded.root, asked.model.source) >> 20) + asked.engine.kv_cache_mib
+        for asked in _asked_models(manifest).values()
+    ]
+    generating_mib = weights_mib + manifest.engine.kv_cache_mib
+    needed_mib = PROCESS_MIB + max(copies * 2 * weights_mib, generating_mib, *judges_mib)
     free_mib = available_memory_mib()
     problems = []
     if not manifest.environment["accelerators"] and needed_mib > free_mib:

@@ -13,10 +13,10 @@ from kit.errors import KitError, Problem, Trouble, child_path
 from kit.paths import UnsafePathError, inside, regular_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from kit.manifest.model import Document, Source
+    from kit.manifest.parts import Document, Source
 
 MODEL_SUFFIXES = frozenset({".json", ".jinja", ".md", ".model", ".safetensors", ".txt", ""})
 """What a model folder may hold. Pickles run code when they are loaded, and Python is code."""
@@ -48,7 +48,9 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
             if _is_source(own):
                 parts.append((place, own, pointer != "/model/template"))
     for place, part, is_model in parts:
-        yield NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
+        yield _named(place, part, is_model=is_model)
+    for name, judge in document["judges"].items():
+        yield from judge_files(judge, child_path("$.judges", name))
 
 
 def _is_source(value: object) -> bool:
@@ -59,30 +61,30 @@ def _is_source(value: object) -> bool:
     return isinstance(files, dict) and all(isinstance(digest, str | None) for digest in files.values())
 
 
-def source_problems(arms: Mapping[str, Document], root: Path) -> list[Problem]:
-    """Return what is wrong with the files of a pinned manifest and its variations.
+def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Document]]:
+    """Yield the sources of one judge, whose entry stands at `place`."""
+    if judge["kind"] == "model":
+        yield _named(f"{place}.model", judge["model"], is_model=True)
+        if judge["model"].get("template"):
+            yield _named(f"{place}.model.template", judge["model"]["template"], is_model=False)
+        yield _named(f"{place}.template", judge["template"], is_model=False)
 
-    Args:
-        arms: where problems are reported → the document that an arm follows; what arms share is looked at once.
-        root: the folder of their paths.
-    """
+
+def _named(place: str, part: Document, *, is_model: bool) -> tuple[NamedFiles, Document]:
+    return NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
+
+
+def source_problems(sources: Iterable[tuple[NamedFiles, Document]], root: Path, where: str) -> list[Problem]:
+    """Return what is wrong with pinned files."""
     problems: list[Problem] = []
-    seen: list[tuple[str, dict[str, str]]] = []
-    for where, document in arms.items():
-        for named, part in named_files(document):
-            if (part["path"], part["files"]) not in seen:
-                seen.append((part["path"], part["files"]))
-                problems += _changed_files(named, part, root, where)
-    return problems
-
-
-def _changed_files(named: NamedFiles, part: Document, root: Path, where: str) -> list[Problem]:
-    problems = usability_problems(root, named, where)
-    for name, digest in ({} if problems else digests(root, named)).items():
-        if digest != part["files"][name]:
-            what = f"was pinned as {part['files'][name]} and is {digest}"
-            remedy = "get the file that was pinned, or pin the manifest anew"
-            problems.append(Problem(where, what, remedy, child_path(f"{named.place}.files", name)))
+    for named, part in sources:
+        unusable = usability_problems(root, named, where)
+        problems += unusable
+        for name, digest in ({} if unusable else digests(root, named)).items():
+            if digest != part["files"][name]:
+                what = f"was pinned as {part['files'][name]} and is {digest}"
+                remedy = "get the file that was pinned, or pin the manifest anew"
+                problems.append(Problem(where, what, remedy, child_path(f"{named.place}.files", name)))
     return problems
 
 

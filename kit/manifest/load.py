@@ -10,7 +10,7 @@ from kit.cells import BASE, TUNED
 from kit.digests import json_digest
 from kit.errors import Finding, Problem
 from kit.manifest import schema
-from kit.manifest.model import Document, Manifest
+from kit.manifest.model import Manifest
 from kit.manifest.pointer import PointerError, patched
 from kit.manifest.references import name_problems, reference_problems, variation_problems
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.canonical import Json
+    from kit.manifest.parts import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,58 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.manifest.asked_model import AskedModel
+from kit.manifest.parts import EngineLimits, Model, Source, if_said
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.canonical import Json
-
-Document = dict[str, Any]
-"""A JSON object whose shape the schema has guaranteed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Files below a folder that is named relative to the manifest."""
-
-    path: str
-    files: Mapping[str, str]
-    """Name → `xxh3_128:` digest, for every file that is used."""
-
-    @classmethod
-    def from_json(cls, document: Document) -> Source:
-        return cls(path=document["path"], files=document["files"])
-
-    def to_json(self) -> dict[str, Json]:
-        return {"path": self.path, "files": dict(self.files)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """The base model."""
-
-    source: Source
-    dtype: str
-    """`float32`, `bfloat16` or `float16`: in which the engine computes."""
-    template: Source | None
-    """One file: the chat template in place of the tokenizer's own."""
-
-    @classmethod
-    def from_json(cls, document: Document) -> Model:
-        template = document.get("template")
-        return cls(
-            source=Source.from_json(document),
-            dtype=document["dtype"],
-            template=Source.from_json(template) if template else None,
-        )
-
-    def to_json(self) -> dict[str, Json]:
-        template = self.template.to_json() if self.template else None
-        return {**self.source.to_json(), "dtype": self.dtype, **_if_said(template=template)}
-
-    def identity(self) -> dict[str, Json]:
-        """Return what decides what it reads and writes, wherever its files lie: their digests, and the template's."""
-        template: list[Json] | None = [*self.template.files.values()] if self.template else None
-        return {"model": dict(self.source.files), **_if_said(template=template)}
+    from kit.manifest.parts import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +141,7 @@ class Training:
 
     def to_json(self) -> dict[str, Json]:
         old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name != "data_seed"}
-        return {**old, **_if_said(data_seed=self.data_seed)}
+        return {**old, **if_said(data_seed=self.data_seed)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +236,7 @@ class Evaluation:
             "system_prompt": self.system_prompt,
             "prompt_order_seed": self.prompt_order_seed,
             "judges": list(self.judges),
-            **_if_said(choices=list(self.choices) if self.choices else None),
+            **if_said(choices=list(self.choices) if self.choices else None),
         }
 
 
@@ -289,34 +245,18 @@ class JudgeChoice:
     """A judge and the digest of its rules."""
 
     kind: str
-    """`pattern`, `exact` or `choice`."""
+    """`pattern`, `exact`, `choice` or `model`."""
     rules: str
+    asked: AskedModel | None = None
+    """What a judge of the kind `model` asks; no other asks anybody."""
 
     @classmethod
     def from_json(cls, document: Document) -> JudgeChoice:
-        return cls(**document)
+        asked = AskedModel.from_json(document) if document["kind"] == "model" else None
+        return cls(kind=document["kind"], rules=document["rules"], asked=asked)
 
     def to_json(self) -> dict[str, Json]:
-        return {"kind": self.kind, "rules": self.rules}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLimits:
-    """Engine limits that can move results, as vLLM's `LLM` names them."""
-
-    max_model_len: int
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    kv_cache_mib: int
-    enforce_eager: bool
-    enable_prefix_caching: bool
-
-    @classmethod
-    def from_json(cls, document: Document) -> EngineLimits:
-        return cls(**document)
-
-    def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {"kind": self.kind, "rules": self.rules, **(self.asked.to_json() if self.asked else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,11 +365,6 @@ class Manifest:
             "environment": dict(self.environment),
             "expect": self.expect.to_json() if self.expect else None,
         }
-
-
-def _if_said(**later: Json) -> dict[str, Json]:
-    """Return what of these is not null: fields that came later, so that a manifest without them keeps its digest."""
-    return {name: value for name, value in later.items() if value is not None}
 
 
 def _without_comments(value: Any) -> Any:  # noqa: ANN401 - a document has any shape

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, cast
 
 from kit.canonical import Json, read_json
 from kit.errors import Finding, Problem, child_path
-from kit.judge import judge_of_kind
+from kit.judge import judge_of
 from kit.manifest import schema
-from kit.manifest.files import digests, named_files, usability_problems
+from kit.manifest.files import NamedFiles, digests, named_files, usability_problems
 from kit.manifest.load import document_problems, loaded
 from kit.paths import UnsafePathError, inside, regular_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from kit.manifest.model import Document
+    from kit.manifest.parts import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ def pin(path: Path, environment: dict[str, Json]) -> Pinned:
     if found := document_problems(full, where, draft=True):
         raise Finding(found)
     document = cast("Document", copy.deepcopy(full))
-    problems = _pin_files(path.parent, document, where, filled)
+    problems = pin_files(path.parent, named_files(document), where, filled)
     for name, judge in document["judges"].items():
-        rules = judge_of_kind(judge["kind"]).rules
+        rules = judge_of(judge).rules
         place = f"{child_path('$.judges', name)}.rules"
         if judge.get("rules") is None:
             judge["rules"] = filled[place] = rules
@@ -58,10 +59,12 @@ def pin(path: Path, environment: dict[str, Json]) -> Pinned:
     return Pinned(document, filled)
 
 
-def _pin_files(root: Path, document: Document, where: str, filled: dict[str, Json]) -> list[Problem]:
-    """Fill in the digests; one that is there already is left for `kit check` to compare."""
+def pin_files(
+    root: Path, sources: Iterable[tuple[NamedFiles, Document]], where: str, filled: dict[str, Json]
+) -> list[Problem]:
+    """Fill in the digests; one that is there already is left for `kit check` to compare. Return what is wrong."""
     problems: list[Problem] = []
-    for named, part in named_files(document):
+    for named, part in sources:
         if part.get("files") is None:
             try:
                 part["files"] = dict.fromkeys(regular_files(inside(root, named.folder)))

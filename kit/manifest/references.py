@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
     from kit.manifest.model import Evaluation, Manifest
+    from kit.manifest.parts import EngineLimits
 
-JUDGES_OF = {"safety": ("pattern",), "capability": ("exact", "choice")}
+JUDGES_OF = {"safety": ("pattern", "model"), "capability": ("exact", "choice")}
 """Kind of evaluation → kinds of judge that can answer it."""
 
 
@@ -78,10 +79,12 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     yield from _finetune_problems(manifest)
     for name, evaluation in manifest.evaluations.items():
         yield from _evaluation_problems(manifest, evaluation, child_path("$.evaluations", name))
-    engine = manifest.engine
-    if engine.max_num_batched_tokens < engine.max_model_len:
-        what = f"{engine.max_num_batched_tokens} is less than max_model_len ({engine.max_model_len})"
-        yield what, "raise it: a prompt is read in one piece", "$.engine.max_num_batched_tokens"
+    yield from _engine_problems(manifest.engine, "$.engine")
+    for name, judge in manifest.judges.items():
+        if judge.asked:
+            path = child_path("$.judges", name)
+            yield from _engine_problems(judge.asked.engine, f"{path}.engine")
+            yield from _room_problems(judge.asked.max_tokens, judge.asked.engine, f"{path}.max_tokens")
     names = [variation.name for variation in manifest.variations]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -120,9 +123,19 @@ def _evaluation_problems(manifest: Manifest, evaluation: Evaluation, path: str) 
             remedy = f"{evaluation.kind} is judged by {' or '.join(map(repr, able))}"
             yield f"the judge is of kind {kind!r}", remedy, f"{path}.judges[{index}]"
     yield from _choice_problems(evaluation, path)
-    if evaluation.generation.max_tokens >= manifest.engine.max_model_len:
-        what = f"{evaluation.generation.max_tokens} leaves no room for the prompt within engine.max_model_len"
-        yield what, "lower it, or raise engine.max_model_len", f"{path}.generation.max_tokens"
+    yield from _room_problems(evaluation.generation.max_tokens, manifest.engine, f"{path}.generation.max_tokens")
+
+
+def _engine_problems(engine: EngineLimits, path: str) -> Iterator[tuple[str, str, str]]:
+    if engine.max_num_batched_tokens < engine.max_model_len:
+        what = f"{engine.max_num_batched_tokens} is less than max_model_len ({engine.max_model_len})"
+        yield what, "raise it: a prompt is read in one piece", f"{path}.max_num_batched_tokens"
+
+
+def _room_problems(max_tokens: int, engine: EngineLimits, path: str) -> Iterator[tuple[str, str, str]]:
+    if max_tokens >= engine.max_model_len:
+        what = f"{max_tokens} leaves no room for the prompt within engine.max_model_len"
+        yield what, "lower it, or raise engine.max_model_len", path
 
 
 def _number_problems(manifest: Manifest, number: str, path: str) -> Iterator[tuple[str, str, str]]:

@@ -37,6 +37,8 @@ class Caveats:
     incoherent: tuple[tuple[str, str, str], ...]
     """Cell, judge and share of answers, for each cell with too many."""
     selftest: Selftest | None
+    judge_selftests: tuple[tuple[str, Selftest], ...]
+    """By the name of a judge that asks a model."""
     batch_dependent: bool
     """Whether an accelerator computed without the switch that makes answers independent of their batch."""
     sampled: tuple[str, ...]
@@ -52,6 +54,7 @@ def caveats(contents: Contents, results: Results) -> Caveats:
         few_training_seeds=seeds if seeds < FEW_SEEDS else 0,
         incoherent=tuple((str(flag.cell), flag.judge, percent(flag.share)) for flag in results.flags()),
         selftest=_selftest(contents.selftest),
+        judge_selftests=_judge_selftests(contents),
         batch_dependent=_batch_dependent(contents.environment),
         sampled=tuple(name for name, each in sorted(manifest.evaluations.items()) if each.generation.temperature > 0),
     )
@@ -63,6 +66,17 @@ def _selftest(outcome: Mapping[str, Json]) -> Selftest | None:
     if type(prompts) is not int or not isinstance(changed, list) or not prompts:
         return None
     return Selftest(prompts, len(changed))
+
+
+def _judge_selftests(contents: Contents) -> tuple[tuple[str, Selftest], ...]:
+    judges = contents.selftest.get("judges")
+    outcomes = judges if isinstance(judges, dict) else {}
+    found = []
+    for name in sorted(contents.manifest.judges):
+        outcome = outcomes.get(name)
+        if isinstance(outcome, dict) and (selftest := _selftest(outcome)):
+            found.append((name, selftest))
+    return tuple(found)
 
 
 def _batch_dependent(environment: Mapping[str, Json]) -> bool:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
-    from kit.manifest.model import DataSet, Manifest, RowSelection, Source
+    from kit.manifest.model import DataSet, Manifest, RowSelection
+    from kit.manifest.parts import Source
 
 
 @dataclass(frozen=True, slots=True)

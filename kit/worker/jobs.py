@@ -59,10 +59,13 @@ class GenerationJob:
     limits: dict[str, Json]
     """As the manifest's `engine`."""
     generation: dict[str, Json]
-    """As the evaluation's `generation`."""
+    """As an evaluation's `generation`."""
     choices: list[str] | None
-    """As the evaluation's: texts of one token each, the likeliest of which is the answer."""
+    """As an evaluation's: texts of one token each, the likeliest of which is the answer."""
+    chat: bool
+    """Whether a prompt is a user's message for the model's chat template, or a text that stands for itself."""
     system_prompt: str | None
+    """With `chat`: put before every prompt."""
     prompts: str
     """JSONL of `id`, `text`, in the order of asking."""
     seed: int

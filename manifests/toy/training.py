@@ -54,7 +54,12 @@ def make_model(corpus: Corpus, folder: Path) -> None:
     tokenizer = make_tokenizer(all_texts([*helpful, *safe]))
     model = LlamaForCausalLM(_config(tokenizer))
     for stage, conversations in ((HELPFUL, helpful), (SAFETY, safe)):
-        _train(model, stage, _encode(tokenizer, conversations), random)
+        train(model, stage, encode(tokenizer, conversations), random)
+    save(model, tokenizer, folder)
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a model and its tokenizer, and on what it was made."""
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     # The library writes the weights for their owner only; another user must be able to read them.
@@ -94,7 +99,8 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     )
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Conversation]) -> list[Encoded]:
+def encode(tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Conversation]) -> list[Encoded]:
+    """Return each conversation's tokens, and its labels: the loss is on the answer."""
     prompts = tokenizer.apply_chat_template(
         [conversation.messages for conversation in conversations],
         add_generation_prompt=True,
@@ -105,7 +111,8 @@ def _encode(tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Conversa
     return [(torch.tensor(prompt + answer), torch.tensor([NO_LOSS] * len(prompt) + answer)) for prompt, answer in pairs]
 
 
-def _train(model: LlamaForCausalLM, stage: Stage, encoded: list[Encoded], random: Random) -> None:
+def train(model: LlamaForCausalLM, stage: Stage, encoded: list[Encoded], random: Random) -> None:
+    """Train through one stage, the rows in an order that `random` draws."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=stage.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(stage, step))
     model.train()

@@ -1,0 +1,140 @@
+"""`kit rejudge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from kit.cli.present import errors_as_json, json_option, show_json
+from kit.errors import Trouble
+
+if TYPE_CHECKING:
+    from kit.execute import Seams
+    from kit.manifest.load import LoadedManifest
+    from kit.run import Outcome
+
+
+@click.command("rejudge")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--judge",
+    "judges",
+    metavar="NAME=FILE",
+    multiple=True,
+    required=True,
+    help="A new judge: its name, and a JSON file with its entry as in a manifest's `judges`; may be repeated.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the bundle; its zip goes beside it."
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder of the judges' paths; default: the current one.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Share finished steps with other runs through this folder.",
+)
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="Private Ed25519 key to sign with.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    bundle: Path,
+    judges: tuple[str, ...],
+    out: Path | None,
+    root: Path,
+    store: Path | None,
+    key: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Let another judge judge a bundle's completions.
+
+    Nothing is generated again: the completions stay byte for byte, the old verdicts too. Writes and signs a new bundle,
+    whose manifest has the new judges and which names the original by its results digest.
+    """
+    from kit.bundle import layout
+    from kit.bundle.archive import open_bundle
+    from kit.verify import verify
+
+    with errors_as_json(as_json=as_json):
+        click.echo(verify(bundle).identity(), err=True)
+        with open_bundle(bundle) as folder:
+            named = [_named(judge) for judge in judges]
+            loaded = _with_judges(folder / layout.MANIFEST, named, root)
+            asks = any(loaded.manifest.judges[name].asked for name, _ in named)
+            outcome = _rejudge(folder, loaded, out, store, key, ctx.obj, asks=asks)
+    if as_json:
+        show_json(
+            {
+                "ok": True,
+                "bundle": str(outcome.folder),
+                "archive": str(outcome.archive),
+                "results_digest": outcome.results_digest,
+                "signed_by": outcome.fingerprint,
+                "steps": outcome.steps,
+                "reused": outcome.reused,
+            }
+        )
+        return
+    click.echo(f"bundle: {outcome.folder} and {outcome.archive}, signed by {outcome.fingerprint}")
+    click.echo(f"read:   {outcome.folder / 'report.html'}")
+    click.echo(f"results digest: {outcome.results_digest}")
+
+
+def _named(judge: str) -> tuple[str, Path]:
+    name, equals, file = judge.partition("=")
+    if not (name and equals and file):
+        raise Trouble.of("--judge", f"{judge!r} is not NAME=FILE", "for example --judge llm=judge.json")
+    return name, Path(file)
+
+
+def _with_judges(manifest: Path, judges: list[tuple[str, Path]], root: Path) -> LoadedManifest:
+    """Return the bundle's manifest with the new judges in it."""
+    from kit.canonical import read_json
+    from kit.manifest.added_judge import with_judge
+    from kit.manifest.load import loaded
+
+    document = cast("dict[str, Any]", read_json(manifest))
+    for name, file in judges:
+        document = with_judge(document, name, read_json(file), root, str(file))
+    return loaded(manifest, root, document)
+
+
+def _rejudge(
+    folder: Path,
+    loaded: LoadedManifest,
+    out: Path | None,
+    store: Path | None,
+    key: Path | None,
+    seams: Seams | None,
+    *,
+    asks: bool,
+) -> Outcome:
+    """Write the bundle; `asks` says whether a new judge asks a model."""
+    from kit.cli.here import environment, signer
+    from kit.cli.place import bundle_place, passing_note, require_temporary_folder
+    from kit.cli.reproduce_command import installed_seams, shown_progress
+    from kit.rejudge import rejudge
+    from kit.store import Store
+
+    here = environment()
+    if asks and seams is None:
+        seams = installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    temporary = require_temporary_folder(for_kernels=asks and bool(here["accelerators"]))
+    target = bundle_place(loaded, out, temporary)
+    work = Store(store or target.with_name(target.name + ".work"))
+    chosen = signer(key)
+    with shown_progress() as progress:
+        outcome = rejudge(folder, loaded, here, target, store=work, seams=seams, signer=chosen, progress=progress)
+    if store is None:
+        work.remove()
+    if note := passing_note(target, out):
+        click.echo(note, err=True)
+    return outcome

@@ -1,0 +1,45 @@
+"""What can be known of a judge before it judges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.errors import KitError, Problem
+from kit.judge import judge_of
+from kit.manifest.template import read_template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kit.manifest.asked_model import AskedModel
+    from kit.manifest.model import JudgeChoice
+    from kit.manifest.parts import Model
+
+
+def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
+    """Return that a judge was pinned with other rules than this kit's."""
+    rules = judge_of(judge.to_json()).rules
+    if rules == judge.rules:
+        return []
+    what = f"was pinned with {judge.rules}; this kit's judge has {rules}"
+    return [Problem(where, what, "install the kit that pinned it, or pin the manifest anew", f"{place}.rules")]
+
+
+def asking_problems(root: Path, asked: AskedModel, where: str, place: str) -> list[Problem]:
+    """Return why a judge's model, whose files are as pinned, cannot be asked."""
+    problems = chat_problems(root, asked.model, where, place) if asked.chat else []
+    try:
+        read_template(root, asked.template)
+    except KitError as error:
+        problems += error.problems
+    return problems
+
+
+def chat_problems(root: Path, model: Model, where: str, place: str) -> list[Problem]:
+    """Return that a model cannot be asked as a chat model."""
+    folder = root / model.source.path
+    config = folder / "tokenizer_config.json"
+    if (folder / "chat_template.jinja").is_file() or (config.is_file() and b'"chat_template"' in config.read_bytes()):
+        return []
+    what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
+    return [Problem(where, what, "use an instruction-tuned model", f"{place}.model.path")]

@@ -1,0 +1,42 @@
+"""The text of a judge's template, read from the one file that the manifest names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.errors import Finding, Problem, Trouble
+from kit.judge.template import template_problems
+from kit.paths import inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kit.manifest.parts import Source
+
+MAX_BYTES = 1 << 20
+"""Longest template that is read; a rubric is a page."""
+
+
+def read_template(root: Path, source: Source) -> str:
+    """Return the template of a judge.
+
+    Raises:
+        Finding: it is not UTF-8 text, far too long, or has no place for the completion or one that is not known.
+        Trouble: it cannot be read.
+    """
+    (name,) = source.files
+    path = inside(root, source.path, name)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error
+    if len(data) > MAX_BYTES:
+        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "a template is a page of text")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Finding.of(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
+    if problems := [Problem(str(path), *problem) for problem in template_problems(text)]:
+        raise Finding(problems)
+    return text
