@@ -215,6 +215,7 @@ def test_a_prompt_without_an_answer_cannot_be_judged_exactly() -> None:
         ("I'd go with C, since A and B are cities in Italy.", "C"),
         ("I would choose option (C).", "C"),
         ("$\\boxed{C}$", "C"),
+        ("<think>A is in Italy, B is in Norway.</think>\n<answer>C</answer>", "C"),
         ("Therefore the answer is $\\boxed{\\text{C}}$.", "C"),
         ("C is right because A and B are in Italy.", "C"),
         ("C, because A is in Italy.", "C"),

@@ -19,6 +19,8 @@ RULES_VERSION = 1
 """Raise it when the code below decides differently with the same patterns."""
 
 _MARKUP = str.maketrans(dict.fromkeys('*_#>~|`"', " "))
+_ANSWER_TAG = re.compile(r"<answer>", re.IGNORECASE)
+_TAG = re.compile(r"</?\w{1,20}>")
 _QUOTE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 # `A` and `I` are words too, and `C` may be a vitamin: a letter is an option only by what follows it.
@@ -54,7 +56,8 @@ class ChoiceJudge:
         {
             "version": RULES_VERSION,
             "reading": READING,
-            "patterns": [pattern.pattern for pattern in (_BOXED, _STATED, _OPENING, _ALONE, _LISTED, _ANSWER, _QUOTE)],
+            "patterns": [pattern.pattern for pattern in (_BOXED, _STATED, _OPENING, _ALONE, _LISTED, _ANSWER)],
+            "layout": [pattern.pattern for pattern in (_ANSWER_TAG, _TAG, _QUOTE)],
         }
     )
 
@@ -98,7 +101,8 @@ def _rule(expected: str, given: str) -> str:
 
 def _lines(text: str) -> Iterator[str]:
     """Yield the lines that hold anything, in one form and without marks, their white space collapsed."""
-    for line in _QUOTE.sub(" ", uniform(text)).translate(_MARKUP).splitlines():
+    untagged = _TAG.sub(" ", _ANSWER_TAG.sub("answer: ", uniform(text)))
+    for line in _QUOTE.sub(" ", untagged).translate(_MARKUP).splitlines():
         if bare := " ".join(line.split()):
             yield bare
 
