@@ -55,7 +55,8 @@ def assemble(
         write_document(folder / layout.RECORD / name, content)
     judges = judge_self_test_record(plan.judge_self_tests, store, answers)
     write_document(folder / layout.SELFTEST, {**self_test_record(plan, store, completions), "judges": judges})
-    shutil.copytree(store.root / "logs", folder / layout.LOGS)
+    if (store.root / "logs").is_dir():  # where answers were recorded before, nothing may have run
+        shutil.copytree(store.root / "logs", folder / layout.LOGS)
     return write_numbers(folder)
 
 

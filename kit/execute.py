@@ -76,10 +76,15 @@ class Executor:
         Raises:
             Trouble: a step failed; the finished ones are safe.
         """
+        for step in steps:
+            if step.recorded is not None:
+                write_rows(self.store.scratch(step.key) / COMPLETIONS, (row.to_json() for row in step.recorded))
+                self.store.commit(step.key, {"seconds": 0})
+                self._note(step, 0.0, reused=False)
         self._do(
             self.seams.engine,
             "generation",
-            [(step, lambda step=step: self._generation_job(step)) for step in steps],  # type: ignore[misc]
+            [(step, lambda step=step: self._generation_job(step)) for step in steps if step.recorded is None],  # type: ignore[misc]
         )
 
     def judge(self, steps: Sequence[JudgeStep], completions: Callable[[Cell], Sequence[Completion]]) -> None:

@@ -6,7 +6,7 @@ key, in this run or in an earlier one: five generation seeds cost one training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,11 @@ from kit.identity import kit_identity
 from kit.judging import JudgeStep, in_order_of_engines, judge_self_tests, judge_step
 from kit.manifest.arms import weights_of
 from kit.manifest.template import read_template
-from kit.source.load import load_examples, load_prompts
+from kit.rows import Completion
+from kit.source.load import load_examples, load_prompts, load_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kit.canonical import Json
     from kit.manifest.load import LoadedManifest
@@ -65,6 +66,8 @@ class GenerateStep:
     """Digest of what an engine is loaded with: steps that have it in common can share one."""
     at_once: int | None = None
     is_self_test: bool = False
+    recorded: Sequence[Completion] | None = None
+    """What was answered before, where nobody needs to be asked; in the order of the prompts."""
 
     @property
     def is_tuned(self) -> bool:
@@ -131,12 +134,14 @@ def make_plan(loaded: LoadedManifest, environment: Mapping[str, Json]) -> Plan:
                 training[weights] = _train_step(loaded, weights, of_arm, where_run)
                 trained_by = training[weights].key
             generation += _generate_steps(weights, of_arm, prompts, trained_by, where_run)
+    if loaded.manifest.model.is_recorded:
+        generation = [replace(step, recorded=_recorded(loaded, step.evaluation)) for step in generation]
     judging = _judge_steps(loaded, generation, prompts, where_run)
     return Plan(
         prompts=prompts,
         training=list(training.values()),
         generation=generation,
-        self_tests=[_self_test(steps) for steps in _by_weights(generation).values()],
+        self_tests=[_self_test(steps) for steps in _by_weights(generation).values() if not steps[0].recorded],
         judging=judging,
         judge_self_tests=judge_self_tests(judging),
     )
@@ -215,6 +220,22 @@ def _applied_weights(weights: ArmSeed, manifest: Manifest, trained_by: str | Non
         return None
     adapter = manifest.finetune.adapter
     return [trained_by, dict(adapter.files) if adapter else None, manifest.finetune.serving]
+
+
+def _recorded(loaded: LoadedManifest, evaluation: Evaluation) -> list[Completion]:
+    """Return the answers that a data set brings, as if they had just been given: a byte of the text for each token."""
+    return [
+        Completion(
+            prompt_id=row.id,
+            text=row.completion,
+            token_ids=tuple(row.completion.encode()),
+            finish_reason="stop",
+            prompt_tokens=json_digest([*row.prompt.encode()]),
+            template=json_digest(None),
+            seed=0,
+        )
+        for row in load_recorded(loaded.root, evaluation.data, loaded.manifest.data[evaluation.data])
+    ]
 
 
 def _by_weights(steps: list[GenerateStep]) -> dict[ArmSeed, list[GenerateStep]]:

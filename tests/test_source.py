@@ -192,7 +192,10 @@ def test_pairs_are_numbered_where_they_have_no_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("load", "form", "able"),
-    [(load_prompts, "prompt-completion", "dolly, gsm8k, prompts, xstest"), (load_examples, "xstest", "dolly, gsm8k")],
+    [
+        (load_prompts, "prompt-completion", "dolly, gsm8k, prompts, recorded, xstest, xstest-completions"),
+        (load_examples, "xstest", "dolly, gsm8k"),
+    ],
 )
 def test_a_format_that_cannot_play_a_role_says_which_can(
     tmp_path: Path, load: Callable[..., object], form: str, able: str

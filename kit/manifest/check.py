@@ -17,7 +17,7 @@ from kit.judge.choice import ChoiceJudge, option_letter
 from kit.manifest.files import named_files, size_bytes, source_problems
 from kit.manifest.judge_check import asking_problems, rules_problems
 from kit.manifest.templates import template_problems
-from kit.source.load import load_examples, load_prompts
+from kit.source.load import load_examples, load_prompts, load_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +115,8 @@ def _count_examples(loaded: LoadedManifest, name: str, data: DataSet) -> int:
 def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     name = evaluation.data
     prompts = load_prompts(loaded.root, name, loaded.manifest.data[name])
+    if loaded.manifest.model.is_recorded:
+        load_recorded(loaded.root, name, loaded.manifest.data[name])
     bare = [prompt.id for prompt in prompts if prompt.answer is None] if evaluation.kind == "capability" else []
     if bare:
         what = f"{len(bare)} of {len(prompts)} prompts have no exact answer, the first is {bare[0]!r}"

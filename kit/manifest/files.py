@@ -37,7 +37,8 @@ class NamedFiles:
 def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield every source of a document, whose `files` may still be missing or null, with its part of the document."""
     adapter = (document["finetune"] or {}).get("adapter")
-    parts = [("$.model", document["model"], True)]
+    # Recorded answers are a data set's file, which no trainer and no engine is handed.
+    parts = [("$.model", document["model"], document["model"]["dtype"] != "recorded")]
     parts += [(child_path("$.data", name), data, False) for name, data in document["data"].items()]
     parts += [("$.finetune.adapter", adapter, True)] if adapter else []
     template = document["model"].get("template")

@@ -36,7 +36,7 @@ class Model:
 
     source: Source
     dtype: str
-    """`float32`, `bfloat16` or `float16`: in which the engine computes."""
+    """`float32`, `bfloat16` or `float16`: in which the engine computes. `recorded`: nothing is computed."""
     template: Source | None = None
     """One file: the chat template in place of the tokenizer's own."""
 
@@ -52,6 +52,11 @@ class Model:
     def to_json(self) -> dict[str, Json]:
         template = self.template.to_json() if self.template else None
         return {**self.source.to_json(), "dtype": self.dtype, **if_said(template=template)}
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its files hold answers that were given before, in place of weights."""
+        return self.dtype == "recorded"
 
     def identity(self) -> dict[str, Json]:
         """Return what decides what it reads and writes, wherever its files lie: their digests, and the template's."""

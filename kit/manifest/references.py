@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kit.manifest.model import Evaluation, Manifest
     from kit.manifest.parts import EngineLimits
 
-JUDGES_OF = {"safety": ("pattern", "model"), "capability": ("exact", "choice")}
+JUDGES_OF = {"safety": ("pattern", "model", "label"), "capability": ("exact", "choice")}
 """Kind of evaluation → kinds of judge that can answer it."""
 
 
@@ -77,6 +77,7 @@ def _questions(manifest: Manifest) -> list[object]:
 
 def _problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     yield from _finetune_problems(manifest)
+    yield from _recorded_problems(manifest)
     for name, evaluation in manifest.evaluations.items():
         yield from _evaluation_problems(manifest, evaluation, child_path("$.evaluations", name))
     yield from _engine_problems(manifest.engine, "$.engine")
@@ -103,6 +104,18 @@ def _finetune_problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     training = finetune.training if finetune else None
     if training and training.data_seed is not None and not training.shuffle:
         yield "nothing is shuffled", "make it null, or shuffle", "$.finetune.training.data_seed"
+
+
+def _recorded_problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Yield what cannot be done with answers that were given before."""
+    if not manifest.model.is_recorded:
+        return
+    if manifest.finetune:
+        yield "recorded answers cannot be fine-tuned", "make it null", "$.finetune"
+    if manifest.variations:
+        yield "recorded answers cannot be varied", "leave it empty", "$.variations"
+    if len(manifest.seeds.generation) > 1:
+        yield "recorded answers were given once", "name one seed", "$.seeds.generation"
 
 
 def _choice_problems(evaluation: Evaluation, path: str) -> Iterator[tuple[str, str, str]]:

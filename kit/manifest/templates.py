@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def template_problems(loaded: LoadedManifest) -> list[Problem]:
     """Return what keeps an arm from being asked as a chat model; its files are as they were pinned."""
     templates = [manifest.model.template for manifest in loaded.arms.values()]
-    problems = _tokenizer_problems(loaded) if None in templates else []
+    is_asked = not loaded.manifest.model.is_recorded
+    problems = _tokenizer_problems(loaded) if is_asked and None in templates else []
     for template in filter(None, templates):
         for name in template.files:
             problems += _syntax_problems(inside(loaded.root, template.path, name))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kit.measure.judged import JudgedCell, RunTable
 
     Tables = Mapping[tuple[str, str, str], RunTable]
+    _Cluster = tuple[str, list[tuple[str, str]]]
 
 WANTED = 0.05
 """A difference that a study should be able to see, where the manifest states no margin."""
@@ -116,31 +117,35 @@ def _sources(tables: Mapping[tuple[str, str], RunTable]) -> list[Json]:
 
 
 def _judges(judged: Sequence[JudgedCell], contents: Contents) -> Iterator[Json]:
-    """Compare any two judges of an evaluation over all the answers that both have seen."""
+    """Compare any two judges over all the answers that both have seen, by evaluation and, of several, all together."""
+    seen: dict[tuple[str, str], dict[str, list[_Cluster]]] = {}
     for evaluation, of in sorted(contents.manifest.evaluations.items()):
-        cells = {(one.judge, one.cell): one.verdicts for one in judged if one.cell.evaluation == evaluation}
-        prompts = contents.prompts[evaluation]
+        verdicts = {(one.judge, one.cell): one.verdicts for one in judged if one.cell.evaluation == evaluation}
         for first, second in combinations(of.judges, 2):
-            pairs = [
-                list(zip(verdicts, cells[second, cell], strict=True))
-                for (judge, cell), verdicts in sorted(cells.items(), key=lambda item: str(item[0][1]))
+            rows = [
+                list(zip(mine, verdicts[second, cell], strict=True))
+                for (judge, cell), mine in verdicts.items()
                 if judge == first
             ]
-            clusters = [list(cluster) for cluster in zip(*pairs, strict=True)]
-            if not clusters:
-                continue
-            kappa = kappa_interval(clusters)
-            parted = [
-                {"prompt_id": prompt.id, "answers": sum(one != other for one, other in cluster)}
-                for prompt, cluster in zip(prompts, clusters, strict=True)
-                if any(one != other for one, other in cluster)
-            ]
-            yield {
-                "evaluation": evaluation,
-                "first": first,
-                "second": second,
-                "answers": len(pairs) * len(clusters),
-                "agreeing": sum(one == other for cluster in clusters for one, other in cluster),
-                "kappa": kappa.to_json() if kappa else None,
-                "parted": [*parted],
-            }
+            ids = [prompt.id for prompt in contents.prompts[evaluation]]
+            clusters = [(name, list(pairs)) for name, pairs in zip(ids, zip(*rows, strict=True), strict=True)]
+            if clusters:
+                seen.setdefault((first, second), {})[evaluation] = clusters
+    for (first, second), by_evaluation in seen.items():
+        for evaluation, clusters in by_evaluation.items():
+            yield {"evaluation": evaluation, "first": first, "second": second, **_agreeing(clusters)}
+        if len(by_evaluation) > 1:
+            every = [cluster for clusters in by_evaluation.values() for cluster in clusters]
+            yield {"evaluation": None, "first": first, "second": second, **_agreeing(every)}
+
+
+def _agreeing(clusters: Sequence[_Cluster]) -> dict[str, Json]:
+    """Return how two judges agree; a cluster holds their verdicts on every answer to one prompt."""
+    kappa = kappa_interval([pairs for _, pairs in clusters])
+    parted = {name: sum(one != other for one, other in pairs) for name, pairs in clusters}
+    return {
+        "answers": sum(len(pairs) for _, pairs in clusters),
+        "agreeing": sum(one == other for _, pairs in clusters for one, other in pairs),
+        "kappa": kappa.to_json() if kappa else None,
+        "parted": [{"prompt_id": name, "answers": count} for name, count in parted.items() if count],
+    }

@@ -37,7 +37,7 @@ def _row(pair: JudgePair) -> PairRow:
     # Those on which they part most often say most.
     parted = sorted(pair.parted, key=lambda one: (-one[1], one[0]))
     return PairRow(
-        evaluation=pair.evaluation,
+        evaluation=f"“{pair.evaluation}”" if pair.evaluation else "all together",
         judges=f"{pair.first} and {pair.second}",
         answers=f"{pair.answers:,}",
         agreeing=percent(pair.agreeing / pair.answers),

@@ -173,7 +173,8 @@ class Pooled:
 class JudgePair:
     """How two judges saw the same answers."""
 
-    evaluation: str
+    evaluation: str | None
+    """None where it is over all evaluations that both judge."""
     first: str
     second: str
     answers: int

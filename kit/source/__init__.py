@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kit.source import dolly, gsm8k, prompt_completion, prompts, xstest
+from kit.source import dolly, gsm8k, prompt_completion, prompts, recorded, xstest, xstest_completions
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (dolly, gsm8k, prompt_completion, prompts, xstest)}
+_MODULES = (dolly, gsm8k, prompt_completion, prompts, recorded, xstest, xstest_completions)
+FORMATS = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """Every format by its name in the manifest; the schema's `format` lists the same."""

@@ -30,7 +30,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One row to train on."""
+    """A prompt and its answer: one row to train on, or one that was recorded."""
 
     id: str
     prompt: str
@@ -41,8 +41,9 @@ class Example:
 class Format:
     """How the rows of one kind of file are read. Each file in this folder that ends in a `FORMAT` is one format.
 
-    `prompt` and `example` turn a row and its number (from 1, for formats without ids) into what an evaluation asks or
-    a training learns from; they raise `RowError` for a row that does not fit, and are None where the format has none.
+    `prompt`, `example` and `recorded` turn a row and its number (from 1, for formats without ids) into what an
+    evaluation asks, what a training learns from, and what somebody answered before; they raise `RowError` for a row
+    that does not fit, and are None where the format has none.
     """
 
     name: str
@@ -50,3 +51,4 @@ class Format:
     """Yields the rows of a file; raises `Finding` when the file is not of this format."""
     prompt: Callable[[Row, int], Prompt] | None
     example: Callable[[Row, int], Example] | None
+    recorded: Callable[[Row, int], Example] | None = None

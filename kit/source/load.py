@@ -50,6 +50,19 @@ def load_examples(root: Path, name: str, data: DataSet) -> list[Example]:
     return _load(root, name, data, convert)
 
 
+def load_recorded(root: Path, name: str, data: DataSet) -> list[Example]:
+    """Return the recorded answers of a data set, row for row with `load_prompts`.
+
+    Raises:
+        Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
+    """
+    convert = FORMATS[data.format].recorded
+    if convert is None:
+        able = [form.name for form in FORMATS.values() if form.recorded]
+        raise _wrong_role(name, data, "recorded answers", able)
+    return _load(root, name, data, convert)
+
+
 def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding:
     return Finding(
         [Problem(f"data set {name!r}", f"the format {data.format!r} has no {lack}", f"use {', '.join(able)}")]

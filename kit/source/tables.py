@@ -78,6 +78,15 @@ def text(row: Row, column: str) -> str:
     return value
 
 
+def any_text(row: Row, column: str) -> str:
+    """Return a column that must be there and may be empty: a model may have answered nothing.
+
+    Raises:
+        RowError: it is missing, or something else than text.
+    """
+    return row[column] if row.get(column) == "" else text(row, column)  # type: ignore[return-value]
+
+
 def optional_text(row: Row, column: str, default: str) -> str:
     """Return a column that may be missing or empty, or the default.
 

@@ -1,0 +1,24 @@
+"""Answers that were given before, the kit's own form: `{"id", "category", "prompt", "completion", "label"?}`, JSONL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.rows import Prompt
+from kit.source.interface import Example, Format
+from kit.source.tables import any_text, read_jsonl, text
+
+if TYPE_CHECKING:
+    from kit.source.interface import Row
+
+
+def _prompt(row: Row, _number: int) -> Prompt:
+    label = None if row.get("label") is None else text(row, "label")
+    return Prompt(id=text(row, "id"), category=text(row, "category"), text=text(row, "prompt"), answer=label)
+
+
+def _recorded(row: Row, _number: int) -> Example:
+    return Example(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
+
+
+FORMAT = Format(name="recorded", read=read_jsonl, prompt=_prompt, example=None, recorded=_recorded)
