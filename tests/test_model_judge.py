@@ -151,6 +151,7 @@ def test_a_run_has_the_verdicts_that_the_model_gave(project: Path, tmp_path: Pat
     rates: Any = outcome.metrics["cells"]
     assert rates["base.unsafe@11"]["llm"]["rates"]["refusal_rate"]["estimate"] == 1
     assert 0 < rates["tuned@1.unsafe@11"]["llm"]["rates"]["compliance_rate"]["estimate"] < 1
+    assert "“llm” was asked 12 questions again" in (outcome.folder / "report.html").read_text(encoding="utf-8")
     found = verify(outcome.archive)
     assert found.results_digest == outcome.results_digest
     assert found.verdicts == sum(map(len, contents.verdicts.values()))
