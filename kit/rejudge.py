@@ -11,7 +11,6 @@ from kit.assemble import judge_self_test_record, write_document, write_judged, w
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
-from kit.canonical import Json, read_json
 from kit.digests import file_digest
 from kit.errors import Trouble
 from kit.execute import Executor
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.bundle.contents import Contents
+    from kit.canonical import Json
     from kit.cells import Cell
     from kit.execute import Seams
     from kit.judging import JudgeStep
@@ -103,7 +103,7 @@ def rejudge(
             write_document(partial / layout.MANIFEST, loaded.document)
             write_judged(partial, asked.answers, verdicts)
             write_document(partial / layout.SELFTEST, _self_tests(contents.selftest, asked))
-            write_document(partial / layout.REJUDGE, {"readings": [*_earlier_readings(original), reading]})
+            write_document(partial / layout.REJUDGE, {"readings": [*contents.readings, reading]})
             metrics = write_numbers(partial)
             sealed = publish(partial, out, signer)
     except OSError as error:
@@ -185,14 +185,6 @@ def _ask(
 def _self_tests(before: dict[str, Json], asked: _Asked) -> dict[str, Json]:
     judges = before.get("judges")
     return {**before, "judges": {**(judges if isinstance(judges, dict) else {}), **asked.self_tests}}
-
-
-def _earlier_readings(original: Path) -> list[Json]:
-    """Return what is told of earlier judges in a bundle that was judged again already."""
-    path = original / layout.REJUDGE
-    document = read_json(path) if path.is_file() else None
-    readings = document.get("readings") if isinstance(document, dict) else None
-    return readings if isinstance(readings, list) else []
 
 
 def _copy(original: Path, target: Path) -> None:
