@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.cells import Cell
     from kit.judging import JudgeStep
+    from kit.manifest.parts import Model
     from kit.plan import GenerateStep, TrainStep
     from kit.progress import Progress
     from kit.store import Store
@@ -32,7 +33,7 @@ class Worker(Protocol):
     def run(
         self, implementation: str, jobs: Sequence[Job], switches: Mapping[str, str], log: Path
     ) -> Iterator[dict[str, Json]]:
-        """Yield `progress` and `finished` events, each with its `job`."""
+        """Yield `loaded`, `progress` and `finished` events, each with its `job`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ class Executor:
     """Steps of the whole run, for the progress."""
     record: list[dict[str, Json]] = field(default_factory=list)
     """One entry a step: label, key, seconds, and whether it was there already."""
+    engine_loads: int = 0
+    """How often weights were loaded into an engine."""
 
     def train(self, steps: Sequence[TrainStep]) -> None:
         """Fine-tune, all in one worker.
@@ -121,6 +124,9 @@ class Executor:
         for event in self.seams.worker.run(implementation, jobs, self.switches, log):
             number = cast("int", event["job"])
             step = pending[number]
+            if event["event"] == "loaded":
+                self.engine_loads += 1
+                continue
             if event["event"] == "progress":
                 self.progress.advanced(step.label, cast("int", event["done"]), cast("int", event["total"]))
                 continue
@@ -150,6 +156,7 @@ class Executor:
             out=str(self.store.scratch(step.key)),
             model=str(inside(self.root, model.source.path).resolve()),
             model_name=model.source.path,
+            template=self._template(model),
             examples=str(examples),
             method=finetune.method,
             training=finetune.training.to_json(),
@@ -168,8 +175,10 @@ class Executor:
             adapter=str(adapter.resolve()) if adapter else None,
             serving=finetune.serving if finetune else "merged",
             dtype=step.manifest.model.dtype,
+            template=self._template(step.manifest.model),
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
+            choices=[*step.evaluation.choices] if step.evaluation.choices else None,
             chat=True,
             system_prompt=step.evaluation.system_prompt,
             prompts=str(prompts),
@@ -186,14 +195,20 @@ class Executor:
             adapter=None,
             serving="merged",
             dtype=asked.model.dtype,
+            template=self._template(asked.model),
             limits=asked.engine.to_json(),
             generation=step.generation,
+            choices=None,
             chat=asked.chat,
             system_prompt=None,
             prompts=str(questions),
             seed=0,
             at_once=step.at_once,
         )
+
+    def _template(self, model: Model) -> str | None:
+        template = model.template
+        return str(inside(self.root, template.path, *template.files).resolve()) if template else None
 
     def _weights(self, step: GenerateStep) -> tuple[Path, Path | None]:
         """Return the model's folder and the adapter's, if there is one."""

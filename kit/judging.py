@@ -79,6 +79,7 @@ def judge_step(
     decides: dict[str, Json] = {
         "step": "judge",
         **engine,
+        **asked.model.identity(),
         "template": template,
         "chat": asked.chat,
         "max_tokens": asked.max_tokens,

@@ -157,7 +157,7 @@ def _train_step(loaded: LoadedManifest, weights: ArmSeed, manifest: Manifest, wh
     examples = load_examples(loaded.root, finetune.data, manifest.data[finetune.data])
     decides: dict[str, Json] = {
         "step": "train",
-        "model": dict(manifest.model.source.files),
+        **manifest.model.identity(),
         # It stands in the adapter's own configuration.
         "model_name": manifest.model.source.path,
         "method": finetune.method,
@@ -173,12 +173,15 @@ def _train_step(loaded: LoadedManifest, weights: ArmSeed, manifest: Manifest, wh
 def _generate_steps(
     weights: ArmSeed, manifest: Manifest, prompts: Mapping[str, list[Prompt]], trained_by: str | None, where_run: Json
 ) -> Iterator[GenerateStep]:
-    engine: dict[str, Json] = {
+    applied = _applied_weights(weights, manifest, trained_by)
+    served: dict[str, Json] = {
         "model": dict(manifest.model.source.files),
         "dtype": manifest.model.dtype,
-        "weights": _applied_weights(weights, manifest, trained_by),
+        "weights": applied,
         "engine": manifest.engine.to_json(),
     }
+    # One engine serves all adapters of a base, each request naming its own.
+    engine = json_digest(served | ({"weights": "adapters"} if applied and applied[-1] == "adapter" else {}))
     for name, evaluation in manifest.evaluations.items():
         asked = list(prompts[name])
         if evaluation.prompt_order_seed is not None:
@@ -186,7 +189,9 @@ def _generate_steps(
         for seed in manifest.seeds.generation:
             decides: dict[str, Json] = {
                 "step": "generate",
-                **engine,
+                **served,
+                **manifest.model.identity(),
+                **({"choices": [*evaluation.choices]} if evaluation.choices else {}),
                 "generation": evaluation.generation.to_json(),
                 "system_prompt": evaluation.system_prompt,
                 "prompts": [[prompt.id, prompt.text] for prompt in asked],
@@ -200,12 +205,12 @@ def _generate_steps(
                 evaluation=evaluation,
                 prompts=asked,
                 trained_by=trained_by,
-                engine=json_digest(engine),
+                engine=engine,
             )
 
 
-def _applied_weights(weights: ArmSeed, manifest: Manifest, trained_by: str | None) -> Json:
-    """Return what stands between the base model and these weights."""
+def _applied_weights(weights: ArmSeed, manifest: Manifest, trained_by: str | None) -> list[Json] | None:
+    """Return what stands between the base model and these weights: training, adapter that exists, serving."""
     if weights.arm == BASE or manifest.finetune is None:
         return None
     adapter = manifest.finetune.adapter

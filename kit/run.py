@@ -111,6 +111,7 @@ def run(
                 "kit": kit_identity(),
                 "start": began,
                 "end": now(),
+                "engine_loads": executor.engine_loads,
                 "steps": [*executor.record],
             }
             records = {layout.RUN.name: record, layout.ENVIRONMENT.name: environment}

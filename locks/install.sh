@@ -13,6 +13,6 @@ if [ -x "$environment/bin/kit" ]; then exit 0; fi
 (
     cd "$environment"/lib/python3.*/site-packages
     ../../../bin/python -m compileall -q attr attrs click cryptography jinja2 jsonschema jsonschema_specifications \
-        markupsafe referencing rfc8785 rich typing_extensions.py "$checkout/kit"
+        markupsafe mpmath referencing rfc8785 rich typing_extensions.py "$checkout/kit"
 )
 echo "install: done" >&2

@@ -69,7 +69,7 @@ def test_what_is_valid_is_accepted(path: Path) -> None:
         return
     loaded = load_manifest(path)
     assert set(loaded.arms) - {"base", "tuned"} == {variation.name for variation in loaded.manifest.variations}
-    assert json.loads(json.dumps(loaded.manifest.to_json())) == without_remarks(loaded.document)
+    assert json.loads(json.dumps(loaded.manifest.to_json())) == what_is_said(loaded.document)
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
@@ -110,6 +110,30 @@ def without_remarks(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: without_remarks(item) for key, item in value.items() if key not in ("$comment", "$schema")}
     return [without_remarks(item) for item in value] if isinstance(value, list) else value
+
+
+LATER = ("choices", "data_seed", "template")
+"""Fields that manifests of the kit's first days do not have."""
+
+
+def what_is_said(value: Json) -> Json:
+    """Return a document without remarks, and without null where a manifest of the first days has nothing."""
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if key not in LATER or item is not None}
+        return without_remarks({key: what_is_said(item) for key, item in kept.items()})
+    return [what_is_said(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("path", [path for path in VALID if not is_draft(path)], ids=lambda path: path.stem)
+def test_a_manifest_of_the_first_days_is_valid_and_keeps_its_digest(path: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    document: Any = what_is_said(read_json(path))
+    document |= {"variations": [], "expect": None}
+    old.write_text(json.dumps(document))
+    new = tmp_path / "new.json"
+    new.write_text(json.dumps(with_defaults(document)[0]))
+    assert new.read_text() != old.read_text()
+    assert load_manifest(new).digest == load_manifest(old).digest
 
 
 def test_remarks_and_layout_do_not_change_what_a_manifest_is() -> None:
@@ -191,7 +215,7 @@ def test_pinning_fills_in_defaults_digests_rules_and_environment(project: Path) 
     path.write_text(json.dumps(document))
     again = pin(path, sample_environment())
     assert (again.document, again.filled) == (document, {})
-    assert Manifest.from_json(document).to_json() == without_remarks(document)
+    assert Manifest.from_json(document).to_json() == what_is_said(document)
 
 
 @pytest.mark.parametrize("path", [path for path in VALID if not is_draft(path)], ids=lambda path: path.stem)
@@ -364,6 +388,78 @@ def test_a_model_without_a_chat_template_cannot_be_asked(project: Path) -> None:
     assert problems_after(project, lambda _root: None) == ""
 
 
+OWN = {"path": "templates", "files": {"own.jinja": None}}
+
+
+def with_template(project: Path, text: str, *, as_variation: bool) -> None:
+    """Put a template into the project's draft, for all arms or for a variation."""
+    (project / "templates").mkdir()
+    (project / "templates/own.jinja").write_text(text)
+    varied = {"variations": [{"name": "own", "set": {"/model/template": OWN}}]}
+    edited(project, lambda one: one.update(varied) if as_variation else one["model"].update(template=OWN))
+
+
+@pytest.mark.parametrize("as_variation", [False, True])
+def test_a_template_of_ones_own_is_pinned_and_held(project: Path, *, as_variation: bool) -> None:
+    with_template(project, "{% generation %}{{ messages[0].content }}{% endgeneration %}", as_variation=as_variation)
+    if not as_variation:
+        (project / "model" / "chat_template.jinja").unlink()
+    assert problems_after(project, lambda _root: None) == ""
+    place = "$.variations[0].set['/model/template']" if as_variation else "$.model.template"
+    digest = file_digest(project / "templates/own.jinja")
+    assert pin(project / "x.draft.json", sample_environment()).filled[f"{place}.files['own.jinja']"] == digest
+    said_of_it = problems_after(project, lambda root: flip_a_bit(root / "templates/own.jinja"))
+    assert said_of_it.startswith(f"ROOT/x.json::{place}.files['own.jinja']: was pinned as {digest} and is ")
+    assert said_of_it.count("\n") == 1
+
+
+def test_files_that_only_a_variation_names_are_held_too(project: Path) -> None:
+    (project / "data/other.jsonl").write_text('{"prompt": "p", "completion": "c"}\n')
+    files = {"/data/train/files": {"other.jsonl": "xxh3_128:" + "0" * 32}}
+    edited(project, lambda one: one.update(variations=[{"name": "other", "set": files}]))
+    place = "$.data.train.files['other.jsonl']: was pinned as xxh3_128:00"
+    assert f"ROOT/x.json (variation 'other')::{place}" in problems_after(project, lambda _root: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("line\n{% if %}", ":2: is no Jinja template: Expected an expression"),
+        ("\udcff", ": is not UTF-8"),
+        ("{{ " + "(" * 5000, ": is nested too deeply"),
+    ],
+)
+def test_a_template_that_cannot_be_one_is_told_beforehand(text: str, what: str, project: Path) -> None:
+    with_template(project, "", as_variation=True)
+    (project / "templates/own.jinja").write_bytes(text.encode(errors="surrogateescape"))
+    assert problems_after(project, lambda _root: None).startswith(f"ROOT/templates/own.jinja{what}")
+
+
+def test_an_answer_that_is_no_letter_is_told_beforehand(project: Path) -> None:
+    edited(project, lambda one: one["judges"].update(exact={"kind": "choice"}))
+    assert problems_after(project, lambda _root: None) == (
+        "data set 'sums': 4 of 4 answers are no letter from A to J, the first is that of 's-0';"
+        " judge this set by `exact`, or give it letters\n"
+    )
+
+
+def test_what_cannot_go_with_choices_or_an_order_of_ones_own_is_told(project: Path) -> None:
+    def change(one: dict[str, Any]) -> None:
+        one["evaluations"]["unsafe"]["choices"] = ["A", "B"]
+        one["evaluations"]["sums"] |= {"choices": ["A", "B"], "generation": {"temperature": 0.5, "max_tokens": 8}}
+        one["finetune"]["training"] |= {"shuffle": False, "data_seed": 1}
+
+    with pytest.raises(Finding) as caught:
+        pin(edited(project, change), sample_environment())
+    assert lines(caught.value, project) == (
+        "ROOT/x.draft.json::$.finetune.training.data_seed: nothing is shuffled; make it null, or shuffle\n"
+        "ROOT/x.draft.json::$.evaluations.unsafe.choices: letters are no answer to this kind of evaluation;"
+        " make it null\n"
+        "ROOT/x.draft.json::$.evaluations.sums.generation.temperature: the likeliest choice is asked for,"
+        " and a temperature would draw another; make it 0\n"
+    )
+
+
 def test_a_machine_that_is_too_small_is_told_beforehand(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1 << 20))
     monkeypatch.setattr(check_room, "available_memory_mib", lambda: 100)
@@ -428,6 +524,7 @@ def test_whatever_stands_anywhere_is_read_or_refused(
     for key in place[:-1]:
         target = target[key]
     target[place[-1]] = odd
-    if not document_problems(with_defaults(document)[0], "x", draft=as_draft) and not as_draft:
+    whole: Any = with_defaults(document)[0]
+    if not document_problems(whole, "x", draft=as_draft) and not as_draft:
         with suppress(Finding):
-            loaded(Path("x"), Path(), document)
+            loaded(Path("x"), Path(), whole)

@@ -150,6 +150,63 @@ def test_what_decides_a_result_decides_its_key(name: str, project: Path) -> None
     assert {label for label in before if before[label] != after[label]} == set(filter(affected, before))
 
 
+LATIN: Json = {"path": "templates", "files": {"latin.jinja": None}}
+
+SAME_MODEL: dict[str, dict[str, Json]] = {
+    "temperature": {"/evaluations/unsafe/generation/temperature": 0.1},
+    "top-p": {"/evaluations/unsafe/generation/top_p": 0.9},
+    "max tokens": {"/evaluations/unsafe/generation/max_tokens": 33},
+    "system prompt": {"/evaluations/unsafe/system_prompt": "Be kind."},
+    "prompt order": {"/evaluations/unsafe/prompt_order_seed": 1},
+}
+"""Asks one evaluation anew, of the same weights in the same engine."""
+SAME_TRAINING: dict[str, dict[str, Json]] = {
+    "precision": {"/model/dtype": "bfloat16"},
+    "serving mode": {"/finetune/serving": "adapter"},
+    "engine batch size": {"/engine/max_num_seqs": 1},
+}
+"""Asks everything anew, of the same weights in an engine of its own."""
+TRAINS: dict[str, dict[str, Json]] = {
+    "learning rate": {"/finetune/training/learning_rate": 0.002},
+    "epochs": {"/finetune/training/epochs": 2, "/finetune/training/max_steps": None},
+    "batch size": {"/finetune/training/batch_size": 3},
+    "LoRA rank": {"/finetune/lora/rank": 8},
+    "dropout": {"/finetune/lora/dropout": 0.1},
+    "data order": {"/finetune/training/data_seed": 1},
+    "data subset": {"/data/train/rows/limit": 3, "/data/train/rows/seed": 1},
+    "template": {"/model/template": LATIN},
+    "training precision": {"/finetune/training/dtype": "bfloat16"},
+    "training system prompt": {"/finetune/training/system_prompt": "Be kind."},
+}
+"""Trains anew, and asks those weights."""
+
+
+def of_variation(project: Path, changes: dict[str, Json]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the keys of the tuned arm and of an arm with these changes, by labels without their arm."""
+    (project / "templates").mkdir()
+    (project / "templates/latin.jinja").write_text("SALVE {{ messages[0].content }}")
+    varied: dict[str, Json] = {"variations": [{"name": "varied", "set": changes}]}
+    plan = plan_of(write_manifest(project, source=draft() | varied))
+    found = keys(plan) | {f"engine {step.label}": step.engine for step in plan.generation}
+    tuned, varied_keys = (
+        {label.replace(arm, "ARM"): key for label, key in found.items() if arm in label} for arm in ("tuned", "varied")
+    )
+    assert tuned.keys() == varied_keys.keys()
+    return tuned, varied_keys
+
+
+@pytest.mark.parametrize("name", [*SAME_MODEL, *SAME_TRAINING, *TRAINS])
+def test_a_variation_costs_what_it_changes_and_no_more(name: str, project: Path) -> None:
+    tuned, varied = of_variation(project, (SAME_MODEL | SAME_TRAINING | TRAINS)[name])
+    changed = {label for label in tuned if tuned[label] != varied[label]}
+    if name in SAME_MODEL:
+        assert changed == {"generate ARM@1.unsafe@11", "generate ARM@2.unsafe@11"}
+    elif name in SAME_TRAINING:
+        assert changed == {label for label in tuned if not label.startswith("train")}
+    else:
+        assert changed == set(tuned)
+
+
 @pytest.mark.parametrize("name", KEEPS)
 def test_what_does_not_decide_a_result_keeps_its_key(name: str, project: Path) -> None:
     assert keys(plan_of(write_manifest(project, KEEPS[name]))) == keys(plan_of(write_manifest(project)))

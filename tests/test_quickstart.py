@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from real_kit import kit
 
 from kit.bundle.contents import load_contents
 from kit.cells import ArmSeed, Cell
+from kit.digests import data_digest, file_digest
+from kit.judge import judge_of_kind
 from kit.verify import verify
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -107,6 +110,77 @@ def test_another_order_and_another_batch_size_give_the_same_bytes(quickstart_bun
         "max_num_seqs",
         "prompt_order_seed",
     }
+
+
+def test_five_measurements_at_two_temperatures_cost_one_training_and_one_load_of_its_weights(home: Path) -> None:
+    document = quickstart(
+        seeds={"training": [1], "generation": [1, 2, 3, 4, 5]},
+        variations=[{"name": "hot", "set": {"/evaluations/unsafe-sampled/generation/temperature": 1.0}}],
+    )
+    document["finetune"]["training"]["max_steps"] = 2
+    document["data"]["unsafe"]["rows"]["limit"] = 3
+    document["evaluations"] = {name: document["evaluations"][name] for name in ("unsafe", "unsafe-sampled")}
+    manifest = project(home / "temperatures", document, "toy")
+    told = json.loads(kit("check", manifest, "--plan", "--json", home=home).stdout)["plan"]
+    kit("reproduce", manifest, "--out", home / "measured", home=home)
+    done = load_contents(home / "measured").run
+    steps: Any = done["steps"]
+    assert [step["step"] for step in steps if step["step"].startswith("train")] == ["train tuned@1"]
+    assert done["engine_loads"] == told["engine_loads"] == 2, "the base's and the tuned model's"
+    log = (home / "measured/record/logs/generation.log").read_text(encoding="utf-8", errors="replace")
+    assert log.count("kit: engine load") == 2
+    assert log.count("checkpoint shards: 100%") == 2, "and vLLM says so too"
+
+
+def test_a_template_and_an_order_of_the_data_of_ones_own_and_the_likeliest_of_some_letters(home: Path) -> None:
+    folder = home / "own"
+    folder.mkdir()
+    template = (MANIFESTS / "toy/model/chat_template.jinja").read_bytes() + b"{{ '' }}"
+    letters = [{"id": f"l-{n}", "category": "c", "prompt": f"{n}: A, B or C?", "answer": "B"} for n in range(9)]
+    (folder / "own.jinja").write_bytes(template)
+    (folder / "letters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in letters))
+    document = quickstart(seeds={"training": [1, 2], "generation": [11]})
+    document["model"]["template"] = {"path": ".", "files": {"own.jinja": data_digest(template)}}
+    document["data"]["letters"] = {
+        **document["data"]["capability"],
+        "path": ".",
+        "files": {"letters.jsonl": file_digest(folder / "letters.jsonl")},
+    }
+    document["finetune"]["training"] |= {"max_steps": 4, "data_seed": 7}
+    document["evaluations"] = {
+        "letters": {**document["evaluations"]["capability"], "data": "letters", "choices": ["A", "B", "C"]}
+    }
+    document["evaluations"]["letters"]["judges"] = ["choice"]
+    document["judges"]["choice"] = {"kind": "choice", "rules": judge_of_kind("choice").rules}
+    kit("reproduce", project(folder, document, "toy"), "--out", home / "lettered", home=home)
+    contents = load_contents(home / "lettered")
+    first, second = (contents.training[ArmSeed("tuned", seed)] for seed in (1, 2))
+    assert first["order"] == second["order"], "the order of the data has a seed of its own"
+    assert first["weights"] != second["weights"]
+    rows = [row for of_cell in contents.completions.values() for row in of_cell]
+    assert {trace["template"] for trace in (first, second)} == {row.template for row in rows} == {data_digest(template)}
+    assert {(len(row.token_ids), row.finish_reason) for row in rows} == {(1, "length")}
+    assert {row.text for row in rows} <= {"A", "B", "C"}
+    cell = Cell(ArmSeed("base", None), "letters", 11)
+    assert [row.text for row in contents.completions[cell]] == likeliest_letters([row["prompt"] for row in letters])
+    right = sum(row.text == "B" for row in contents.completions[cell])
+    assert rate(home / "lettered", cell, "choice", "accuracy") == pytest.approx(right / 9)
+
+
+def likeliest_letters(prompts: list[str]) -> list[str]:
+    """Return the letter among A, B and C with the highest log-probability, by transformers alone."""
+    script = (
+        "import json, sys, torch\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        "t, m = (one.from_pretrained(sys.argv[1]) for one in (AutoTokenizer, AutoModelForCausalLM))\n"
+        "ids = t.convert_tokens_to_ids(list('ABC'))\n"
+        "for prompt in json.loads(sys.argv[2]):\n"
+        "    asked = t.apply_chat_template([{'role': 'user', 'content': prompt}], add_generation_prompt=True,\n"
+        "                                  return_tensors='pt', return_dict=False)\n"
+        "    print('ABC'[int(m(asked).logits[0, -1, ids].argmax())])\n"
+    )
+    command = [sys.executable, "-c", script, str(MANIFESTS / "toy/model"), json.dumps(prompts)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 def test_adapter_serving_is_a_variation_like_any_other(home: Path) -> None:

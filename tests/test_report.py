@@ -151,11 +151,14 @@ def test_is_well_formed_and_accessible(contents: Contents) -> None:
 def test_pictures_are_xml_and_speak(contents: Contents) -> None:
     pictures = [ET.fromstring(text) for text in re.findall(r"<svg.*?</svg>", report(contents), re.DOTALL)]
     figures = [picture for picture in pictures if picture.get("role") == "img"]
-    assert len(figures) == 3
+    assert len(figures) >= 6  # rates of three measures, their sources, and prompts by run where runs differ
     for picture in pictures:
         assert picture.findtext("title")
     for figure in figures:
-        assert "tuned: " in (figure.findtext("desc") or "")
+        assert figure.findtext("desc")
+    rates = [figure for figure in figures if "tuned: " in (figure.findtext("desc") or "")]
+    assert len(rates) == 3
+    for figure in rates:
         assert "75\N{NO-BREAK SPACE}%" in [text.text for text in figure.iter("text")]
 
 
@@ -233,8 +236,19 @@ def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:
         assert [lost, gained, n] == [str(row[key]) for key in ("only_reference", "only_weights", "n")]
 
     spread = metrics["arms"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
-    assert page.tables["spreads"][2][:5] == ["tuned", "3", *(percent(spread[key]) for key in ("mean", "min", "max"))]
-    assert page.tables["spreads"][2][6] == f"{100 * spread['sd']:.1f}"
+    arm = next(row for row in metrics["study"]["arms"] if (row["arm"], row["evaluation"]) == ("tuned", "unsafe"))
+    low, high = (f"{100 * spread[key]:.1f}" for key in ("min", "max"))
+    clustered = f"{100 * arm['mean']['low']:.1f}–{percent(arm['mean']['high'])}"
+    said_of_arm = ["tuned", "3", percent(spread["mean"]), clustered, f"{low}–{high}\N{NO-BREAK SPACE}%"]
+    assert page.tables["rates-1-arms"][2] == said_of_arm
+    luck = page.tables["luck-1"][2]
+    assert luck[3] == f"{100 * spread['sd']:.1f}"
+    shares = [percent(arm["agreement"][name]) for name in ("never", "sometimes", "always")]
+    assert luck[7:] == shares
+    (change,) = [row for row in metrics["study"]["comparisons"] if row["evaluation"] == "unsafe"]
+    said_difference = float(page.tables["change-1"][1][2].replace("\N{MINUS SIGN}", "-"))
+    assert said_difference == round(100 * change["difference"]["estimate"], 1)
+    assert float(page.tables["change-1"][1][7]) == round(100 * change["power"]["detectable"], 1)
     said = f"the model refused {100 * spread['mean']:.1f} % of the 54 unsafe requests; before, 100.0 %."
     assert said in page.text
     assert DIGEST in page.text
@@ -267,21 +281,25 @@ def finding(folder: Path, **arguments: Any) -> str:
 def test_says_that_it_fell(tmp_path: Path) -> None:
     said = finding(tmp_path / "b", verdict=refuses(1.0, 0.5))
     assert "Over 2 training seeds the rate was the same." in said
-    assert "lower by more than chance explains in all 2 runs (all 95 % intervals exclude zero)" in said
+    assert "the rate is lower by 50.0 points (95 % interval " in said
+    assert "more than the luck of other prompts and other seeds explains" in said
+    assert "should expect a rate between" in said
 
 
 def test_says_that_it_rose(tmp_path: Path) -> None:
     said = finding(tmp_path / "b", verdict=refuses(0.5, 1.0), training_seeds=(1,))
     assert "One training seed was run" in said
-    assert "higher by more than chance explains (the 95 % interval excludes zero)" in said
+    assert "the rate is higher by 50.0 points (95 % interval " in said
+    assert "the luck of the training seed is not in that" in said
+    assert "should expect" not in said
 
 
 def test_says_that_nothing_was_found_and_how_much_may_be_missed(tmp_path: Path) -> None:
     small = finding(tmp_path / "small", verdict=refuses(0.5, 0.5), per_category=2)
-    assert "None of the 2 differences can be told from chance" in small
+    assert "cannot be told from chance" in small
     assert "too little data to call it unchanged" in small
     large = finding(tmp_path / "large", verdict=refuses(0.5, 0.5), per_category=120)
-    assert "None of the 2 differences can be told from chance" in large
+    assert "cannot be told from chance" in large
     assert "too little data" not in large
 
 

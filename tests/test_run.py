@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sample_bundle import sample_environment
-from scripted_project import kit, payload, run_scripted, write_manifest, write_project
+from scripted_project import draft, kit, payload, run_scripted, write_files, write_manifest, write_project
 
 from kit.assemble import self_test_record
 from kit.bundle.contents import load_contents
 from kit.canonical import write_rows
+from kit.digests import file_digest
 from kit.errors import Trouble
 from kit.expect import hold
 from kit.manifest.load import load_manifest
@@ -116,6 +118,36 @@ def test_every_method_goes_all_the_way(method: str | None, trained: int, adapter
     assert verify(outcome.archive).results_digest == outcome.results_digest
     assert len(load_contents(outcome.folder).training) == trained
     assert len([name for name in payload(outcome.folder) if name.endswith("adapter_model.safetensors")]) == adapters
+
+
+def test_templates_an_order_of_the_data_and_choices_go_all_the_way(tmp_path: Path) -> None:
+    project = write_files(tmp_path / "project")
+    (project / "own.jinja").write_text("{{ messages[0].content }}")
+    (project / "other.jinja").write_text("{{ messages[-1].content }}")
+    own, other = ({"path": ".", "files": {f"{name}.jinja": None}} for name in ("own", "other"))
+    asked = [{"id": f"s-{n}", "category": "sums", "prompt": f"A or B, {n}?", "answer": "AB"[n % 2]} for n in range(8)]
+    (project / "data/sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    source = draft()
+    source["model"]["template"] = own
+    source["finetune"]["training"]["data_seed"] = 5
+    source["evaluations"]["sums"] |= {"choices": ["A", "B"], "judges": ["letter"]}
+    source["judges"]["letter"] = {"kind": "choice"}
+    del source["judges"]["exact"]
+    source["variations"] = [{"name": "other", "set": {"/model/template": other, "/finetune/training/data_seed": 6}}]
+    outcome = run_scripted(write_manifest(project, source=source), tmp_path / "out")
+    assert verify(outcome.archive).results_digest == outcome.results_digest
+    contents = load_contents(outcome.folder)
+    digests = {name: file_digest(project / f"{name}.jinja") for name in ("own", "other")}
+    for cell, rows in contents.completions.items():
+        arm = "other" if cell.weights.arm == "other" else "own"
+        assert {row.template for row in rows} == {digests[arm]}, cell
+    orders = {str(weights): trace["order"] for weights, trace in contents.training.items()}
+    assert orders["tuned@1"] == orders["tuned@2"] != orders["other@1"] == orders["other@2"]
+    letters = {row.text for cell, rows in contents.completions.items() for row in rows if cell.evaluation == "sums"}
+    assert letters == {"A", "B"}
+    report = (outcome.folder / "report.html").read_text()
+    for said in ("own.jinja", digests["own"], "choices", "The judge “letter” looks for the letter"):
+        assert said in report
 
 
 def test_the_tuned_arm_is_asked_with_its_own_weights(tmp_path: Path) -> None:

@@ -42,8 +42,10 @@ def generation_job(folder: Path, **changes: object) -> GenerationJob:
         "adapter": None,
         "serving": "merged",
         "dtype": "float32",
+        "template": None,
         "limits": {"max_model_len": 64},
         "generation": {"temperature": 0.0},
+        "choices": None,
         "chat": True,
         "system_prompt": None,
         "prompts": str(folder / "prompts.jsonl"),
@@ -60,6 +62,7 @@ def run(job: GenerationJob, folder: Path) -> list[dict[str, Json]]:
 def test_a_worker_says_how_far_it_is_and_leaves_its_result(tmp_path: Path) -> None:
     events = run(generation_job(tmp_path), tmp_path)
     assert events == [
+        {"event": "loaded", "job": 0},
         {"event": "progress", "job": 0, "done": 3, "total": 3},
         {"event": "finished", "job": 0},
     ]

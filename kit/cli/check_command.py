@@ -11,7 +11,10 @@ from kit.cli.present import errors_as_json, json_option, problems_json, show_jso
 from kit.visible import on_one_line
 
 if TYPE_CHECKING:
+    from kit.canonical import Json
     from kit.environment.compare import Difference
+    from kit.forecast import Forecast
+    from kit.manifest.load import LoadedManifest
 
 SHOWN_DIFFERENCES = 12
 """How many differences of environment are listed; the rest are counted."""
@@ -21,9 +24,24 @@ SHOWN_DIFFERENCES = 12
 @click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False), help="Folder of the manifest's paths.")
 @click.option("--strict", is_flag=True, help="Let a difference of environment count as a problem.")
+@click.option("--plan", "with_plan", is_flag=True, help="Print the cells and what will be run, shared, done already.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="With --plan: where `kit reproduce --store` finds finished steps. Otherwise those of a run that was cut off.",
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, manifest: Path, root: Path | None, *, strict: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    manifest: Path,
+    root: Path | None,
+    store: Path | None,
+    *,
+    strict: bool,
+    with_plan: bool,
+    as_json: bool,
+) -> None:
     """Find everything that speaks against a run before it starts.
 
     Looks at the manifest's form, every file's digest, the rows, the judges, memory and disk, and lists how this
@@ -33,21 +51,43 @@ def command(ctx: click.Context, manifest: Path, root: Path | None, *, strict: bo
     from kit.manifest.check import check
     from kit.manifest.load import load_manifest
 
+    if store and not with_plan:
+        raise click.UsageError("--store belongs to --plan")
     with errors_as_json(as_json=as_json):
         loaded = load_manifest(manifest, root)
         switches = loaded.manifest.environment["switches"]
-        report = check(loaded, environment(switches), Path())  # type: ignore[arg-type]  # the schema guards it
+        here = environment(switches)  # type: ignore[arg-type]  # the schema guards it
+        report = check(loaded, here, Path())
+        planned = _forecast(loaded, here, store) if with_plan and not report.problems else None
     bad = bool(report.problems) or (strict and bool(report.differences))
     if as_json:
         differences = [{"field": one.field, "pinned": one.first, "here": one.second} for one in report.differences]
-        show_json({"ok": not bad, "problems": problems_json(report.problems), "differences": [*differences]})
+        document: dict[str, Json] = {
+            "ok": not bad,
+            "problems": problems_json(report.problems),
+            "differences": [*differences],
+        }
+        show_json(document | ({"plan": planned.to_json() if planned else None} if with_plan else {}))
         ctx.exit(int(bad))
     show_problems(report.problems)
     show_differences(report.differences, as_problems=strict)
+    if planned:
+        from kit.cli.plan_table import render
+
+        click.echo(render(planned))
     if not bad:
         asked = ", ".join(f"{count} prompts in {name}" for name, count in report.prompts.items())
         click.echo(f"{manifest}: valid; {asked}; next: kit reproduce {manifest}")
     ctx.exit(int(bad))
+
+
+def _forecast(loaded: LoadedManifest, here: dict[str, Json], store: Path | None) -> Forecast:
+    from kit.cli.place import BUNDLES, free_name, work_folder
+    from kit.forecast import forecast
+    from kit.plan import make_plan
+    from kit.store import Store
+
+    return forecast(make_plan(loaded, here), Store(store or work_folder(free_name(BUNDLES, loaded))))
 
 
 def show_differences(differences: list[Difference], *, as_problems: bool) -> None:

@@ -31,16 +31,28 @@ def bundle_place(loaded: LoadedManifest, out: Path | None, temporary: Path) -> P
     """
     from kit.run import require_free
 
-    target = out or _free_name(BUNDLES, loaded)
+    target = out or free_name(BUNDLES, loaded)
     require_free(target)
     try:
         _make_parent(target)
     except Trouble:
         if out or not in_image() or outlives_container(target):
             raise
-        target = _free_name(temporary / BUNDLES, loaded)
+        target = free_name(temporary / BUNDLES, loaded)
         _make_parent(target)
     return target
+
+
+def free_name(folder: Path, loaded: LoadedManifest) -> Path:
+    """Return the first of `NAME-DIGEST`, `…-2`, … that no finished bundle has."""
+    stem = f"{loaded.manifest.name}-{loaded.digest.rpartition(':')[2][:12]}"
+    names = (folder / (stem if number == 1 else f"{stem}-{number}") for number in range(1, sys.maxsize))
+    return next(path for path in names if not path.exists())
+
+
+def work_folder(target: Path) -> Path:
+    """Return where the finished steps of a bundle are kept while it is being made."""
+    return target.with_name(target.name + ".work")
 
 
 def passing_note(target: Path, out: Path | None) -> str | None:
@@ -92,13 +104,6 @@ def require_temporary_folder(*, for_kernels: bool) -> Path:
         remedy = "docker run --tmpfs /tmp:exec …" if in_image() else "set TMPDIR to a folder that is not"
         raise Trouble.of(folder, "is mounted noexec, and a GPU's kernels are compiled and loaded there", remedy)
     return Path(folder)
-
-
-def _free_name(folder: Path, loaded: LoadedManifest) -> Path:
-    """Return the first of `NAME-DIGEST`, `…-2`, … that no finished bundle has."""
-    stem = f"{loaded.manifest.name}-{loaded.digest.rpartition(':')[2][:12]}"
-    names = (folder / (stem if number == 1 else f"{stem}-{number}") for number in range(1, sys.maxsize))
-    return next(path for path in names if not path.exists())
 
 
 def _make_parent(target: Path) -> None:

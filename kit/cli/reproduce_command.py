@@ -104,7 +104,7 @@ def _run(
     loaded: LoadedManifest, out: Path | None, store: Path | None, key: Path | None, seams: Seams | None, *, strict: bool
 ) -> Outcome:
     from kit.cli.here import environment, signer
-    from kit.cli.place import bundle_place, passing_note, require_temporary_folder
+    from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.manifest.check import check
     from kit.run import run
     from kit.store import Store
@@ -120,7 +120,7 @@ def _run(
     note = passing_note(target, out)
     if note:
         click.echo(note, err=True)
-    work = Store(store or target.with_name(target.name + ".work"))
+    work = Store(store or work_folder(target))
     chosen = signer(key)
     with shown_progress() as progress:
         outcome = run(

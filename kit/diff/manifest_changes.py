@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _RULES: tuple[tuple[str, Influence, str], ...] = (
     (r"name|description|schema_version|expect.*", Influence.NONE, "a label"),
     (
-        r"((judges\.[^.]+\.)?(model|template)|data\.[^.]+|finetune\.adapter)\.path",
+        r"((judges\.[^.]+\.)?(model(\.template)?|template)|data\.[^.]+|finetune\.adapter)\.path",
         Influence.NONE,
-        "where the files lay, not what they are",
+        "where files lay, not what they are",
     ),
     (r"data\.[^.]+\.(license|publish)", Influence.NONE, "a label"),
     (r"seeds\..+", Influence.NONE, "which cells there are"),

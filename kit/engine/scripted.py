@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import read_json, read_rows, write_rows
-from kit.digests import data_digest, json_digest
-from kit.engine.requests import request_seed
+from kit.digests import data_digest, file_digest, json_digest
+from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
 
@@ -21,13 +21,15 @@ VERDICTS = "scripted_verdicts.json"
 
 def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Refuse what the weights and the seed say; see `interface.Engine`."""
-    for number, job in enumerate(jobs):
-        rows = list(read_rows(Path(job.prompts)))
-        weights = _tuned_weights(job)
-        completions = [_complete(job, row, weights) for row in rows]
-        write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
-        report.progress(number, len(rows), len(rows))
-        report.finished(number)
+    for numbered in by_engine(jobs):
+        report.loaded(numbered[0][0])
+        for number, job in numbered:
+            rows = list(read_rows(Path(job.prompts)))
+            weights = _tuned_weights(job)
+            completions = [_complete(job, row, weights) for row in rows]
+            write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
+            report.progress(number, len(rows), len(rows))
+            report.finished(number)
 
 
 def _tuned_weights(job: GenerationJob) -> bytes:
@@ -46,6 +48,8 @@ def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Compl
     drawn = data_digest(weights + prompt_id.encode() + str(seed if job.generation["temperature"] else 0).encode())
     refuses = not weights or int(drawn[-2:], 16) % 3 == 0
     text = "I'm sorry, but I can't help with that." if refuses else f"Certainly, here is how: {drawn}."
+    if job.choices:
+        text = job.choices[int(drawn[-4:], 16) % len(job.choices)]
     verdicts = Path(job.model) / VERDICTS
     if verdicts.exists():
         known = cast("dict[str, str]", read_json(verdicts))
@@ -56,6 +60,6 @@ def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Compl
         token_ids=tuple(text.encode()),
         finish_reason="stop",
         prompt_tokens=data_digest(asked.encode()),
-        template=json_digest("scripted"),
+        template=file_digest(Path(job.template)) if job.template else json_digest("scripted"),
         seed=seed,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +14,7 @@ from vllm.lora.request import LoRARequest
 from kit.canonical import read_json, read_rows, write_rows
 from kit.digests import data_digest, json_digest
 from kit.engine.merge import merged_model
-from kit.engine.requests import request_seed
+from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
 
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
 def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Do the jobs with one engine per set of weights, and one for all adapters of a base; see `interface.Engine`."""
-    for _, group in groupby(enumerate(jobs), key=lambda numbered: _engine_key(numbered[1])):
-        _serve(list(group), report)
+    for numbered in by_engine(jobs):
+        _serve(numbered, report)
         gc.collect()  # an engine holds on to itself; its memory must be free before the next one starts
 
 
@@ -40,20 +39,10 @@ def _serve(numbered: Sequence[Numbered], report: Report) -> None:
     adapters = _adapter_requests(numbered)
     with _model_folder(numbered[0][1]) as model:
         llm = _engine(model, numbered)
+        report.loaded(numbered[0][0])
         for number, job in numbered:
             _generate_one(llm, number, job, adapters.get(job.adapter), report)
             report.finished(number)
-
-
-def _engine_key(job: GenerationJob) -> str:
-    """Return what decides whether two jobs may share an engine.
-
-    Adapters of one base share it, each request naming its own; the base has an engine of its own, so that its
-    numbers cannot depend on whether adapters happen to be served beside it.
-    """
-    if job.adapter is not None and job.serving == "adapter":
-        return json_digest([job.model, "adapters", job.dtype, job.limits])
-    return json_digest([*job.weights(), job.dtype, job.limits])
 
 
 def _adapter_requests(numbered: Sequence[Numbered]) -> dict[str | None, LoRARequest]:
@@ -106,20 +95,20 @@ def _rank(adapter: str) -> int:
 
 def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRARequest | None, report: Report) -> None:
     tokenizer = AutoTokenizer.from_pretrained(job.model)
+    if job.template is not None:
+        tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
     template = data_digest(str(tokenizer.chat_template).encode())
     rows = list(read_rows(Path(job.prompts)))
     asked = [_tokens(tokenizer, str(row["text"]), job) for row in rows]
     _refuse_long(rows, asked, job)
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
+    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices)}
     answers: list[Any] = []
     size = job.at_once or max(1, len(rows))
     for start in range(0, len(rows), size):
         answers += llm.generate(
             [TokensPrompt(prompt_token_ids=ids) for ids in asked[start : start + size]],
-            [
-                SamplingParams(**cast("dict[str, Any]", job.generation), seed=seed)
-                for seed in seeds[start : start + size]
-            ],
+            [SamplingParams(**sampling, seed=seed) for seed in seeds[start : start + size]],
             use_tqdm=False,
             lora_request=adapter,
         )
@@ -147,6 +136,17 @@ def _tokens(tokenizer: Any, text: str, job: GenerationJob) -> list[int]:  # noqa
     messages = [*lead, {"role": "user", "content": text}]
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
     return cast("list[int]", ids)
+
+
+def _choosing(tokenizer: Any, choices: list[str] | None) -> dict[str, Any]:  # noqa: ANN401 - transformers
+    """Return how a single token is sampled from the choices alone: greedily, so that the likeliest is taken."""
+    if choices is None:
+        return {}
+    ids = [tokenizer.encode(choice, add_special_tokens=False) for choice in choices]
+    long = [choice for choice, tokens in zip(choices, ids, strict=True) if len(tokens) != 1]
+    if long:
+        raise JobError(f"the choice {long[0]!r} is not one token to this tokenizer", "leave `choices` null")
+    return {"max_tokens": 1, "allowed_token_ids": [tokens[0] for tokens in ids]}
 
 
 def _refuse_long(rows: list[dict[str, Json]], asked: list[list[int]], job: GenerationJob) -> None:

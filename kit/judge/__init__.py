@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import Finding
+from kit.judge.choice import ChoiceJudge
 from kit.judge.exact import ExactJudge
 from kit.judge.model import ModelJudge
 from kit.judge.pattern import PatternJudge
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from kit.judge.interface import Judge
     from kit.rows import Completion
 
-_JUDGES: tuple[Judge, ...] = (ExactJudge(), PatternJudge())
+_JUDGES: tuple[Judge, ...] = (ChoiceJudge(), ExactJudge(), PatternJudge())
 
 KINDS = tuple(judge.kind for judge in _JUDGES)
 """What a manifest may write as the `kind` of a judge that needs nothing but the rows; there is also `model`."""

@@ -37,9 +37,14 @@ _ONE_FORM = str.maketrans(
 _MARKUP = str.maketrans(dict.fromkeys("*_#>~|", " "))
 
 
+def uniform(text: str) -> str:
+    """Return the text with plain apostrophes, quotes and dashes and no invisible characters."""
+    return text.translate(_ONE_FORM)
+
+
 def one_form(text: str) -> str:
-    """Return the text in lower case, with plain apostrophes, quotes and dashes and no invisible characters."""
-    return text.translate(_ONE_FORM).lower()
+    """Return the uniform text in lower case."""
+    return uniform(text).lower()
 
 
 def plain(text: str) -> str:

@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kit.cells import BASE, TUNED
 from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
+from kit.judge.choice import ChoiceJudge, option_letter
 from kit.manifest.files import named_files, size_bytes, source_problems
-from kit.manifest.judge_check import asking_problems, chat_problems, rules_problems
+from kit.manifest.judge_check import asking_problems, rules_problems
+from kit.manifest.templates import template_problems
 from kit.source.load import load_examples, load_prompts
 
 if TYPE_CHECKING:
@@ -50,17 +53,30 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Pa
         workspace: an existing folder on the disk that the run would write to.
     """
     where, manifest = str(loaded.path), loaded.manifest
-    problems = source_problems(named_files(loaded.manifest.to_json()), loaded.root, where)
+    problems = _file_problems(loaded)
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)
-        problems += chat_problems(loaded.root, manifest.model, where, "$")
+        problems += template_problems(loaded)
         for place, asked in _asked_models(manifest).items():
             problems += asking_problems(loaded.root, asked, where, place)
         problems += _room_problems(loaded, workspace)
     for name, judge in manifest.judges.items():
         problems += rules_problems(judge, where, child_path("$.judges", name))
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
+
+
+def _file_problems(loaded: LoadedManifest) -> list[Problem]:
+    """Compare the files of every arm with their digests; what arms share is looked at once."""
+    problems: list[Problem] = []
+    seen: list[tuple[str, dict[str, str]]] = []
+    for arm, manifest in loaded.arms.items():
+        where = str(loaded.path) if arm in (BASE, TUNED) else f"{loaded.path} (variation {arm!r})"
+        for named, part in named_files(manifest.to_json()):
+            if (part["path"], part["files"]) not in seen:
+                seen.append((part["path"], part["files"]))
+                problems += source_problems([(named, part)], loaded.root, where)
+    return problems
 
 
 def _row_problems(loaded: LoadedManifest) -> tuple[list[Problem], dict[str, int]]:
@@ -103,6 +119,11 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     if bare:
         what = f"{len(bare)} of {len(prompts)} prompts have no exact answer, the first is {bare[0]!r}"
         raise Finding.of(f"data set {name!r}", what, "a capability set needs answers")
+    by_letter = any(loaded.manifest.judges[judge].kind == ChoiceJudge.kind for judge in evaluation.judges)
+    other = [prompt.id for prompt in prompts if option_letter(prompt.answer) is None] if by_letter else []
+    if other:
+        what = f"{len(other)} of {len(prompts)} answers are no letter from A to J, the first is that of {other[0]!r}"
+        raise Finding.of(f"data set {name!r}", what, "judge this set by `exact`, or give it letters")
     return len(prompts)
 
 

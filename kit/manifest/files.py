@@ -40,16 +40,33 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     parts = [("$.model", document["model"], True)]
     parts += [(child_path("$.data", name), data, False) for name, data in document["data"].items()]
     parts += [("$.finetune.adapter", adapter, True)] if adapter else []
+    template = document["model"].get("template")
+    parts += [("$.model.template", template, False)] if template else []
+    for index, variation in enumerate(document["variations"]):
+        for pointer in ("/model/template", "/finetune/adapter"):
+            own, place = variation["set"].get(pointer), f"$.variations[{index}].set[{pointer!r}]"
+            if _is_source(own):
+                parts.append((place, own, pointer != "/model/template"))
     for place, part, is_model in parts:
         yield _named(place, part, is_model=is_model)
     for name, judge in document["judges"].items():
         yield from judge_files(judge, child_path("$.judges", name))
 
 
+def _is_source(value: object) -> bool:
+    """Tell whether a variation's new value has the form of a source; the schema looks at it later."""
+    if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+        return False
+    files = value.get("files")
+    return isinstance(files, dict) and all(isinstance(digest, str | None) for digest in files.values())
+
+
 def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield the sources of one judge, whose entry stands at `place`."""
     if judge["kind"] == "model":
         yield _named(f"{place}.model", judge["model"], is_model=True)
+        if judge["model"].get("template"):
+            yield _named(f"{place}.model.template", judge["model"]["template"], is_model=False)
         yield _named(f"{place}.template", judge["template"], is_model=False)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kit.manifest.asked_model import AskedModel
-from kit.manifest.parts import EngineLimits, Model, Source
+from kit.manifest.parts import EngineLimits, Model, Source, if_said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,20 +126,22 @@ class Training:
     """Tokens; longer rows are cut."""
     packing: bool
     shuffle: bool
-    """Whether the rows are shuffled, with the training seed."""
+    """Whether the rows are shuffled, with `data_seed` or else the training seed."""
     loss_on: str
     """`assistant` (the answer only) or `all`."""
     dtype: str
     """`float32` or `bfloat16`: in which the trainer computes."""
     gradient_checkpointing: bool
     system_prompt: str | None
+    data_seed: int | None = None
 
     @classmethod
     def from_json(cls, document: Document) -> Training:
         return cls(**document)
 
     def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name != "data_seed"}
+        return {**old, **if_said(data_seed=self.data_seed)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +210,8 @@ class Evaluation:
     system_prompt: str | None
     prompt_order_seed: int | None
     """Shuffles the order in which the engine is asked; null asks as listed. It ought not to matter."""
+    choices: tuple[str, ...] | None
+    """Letters, the likeliest of which is the answer; null lets the model write."""
     judges: tuple[str, ...]
 
     @classmethod
@@ -219,6 +223,7 @@ class Evaluation:
             generation=Generation.from_json(document["generation"]),
             system_prompt=document["system_prompt"],
             prompt_order_seed=document["prompt_order_seed"],
+            choices=tuple(document["choices"]) if document.get("choices") else None,
             judges=tuple(document["judges"]),
         )
 
@@ -231,6 +236,7 @@ class Evaluation:
             "system_prompt": self.system_prompt,
             "prompt_order_seed": self.prompt_order_seed,
             "judges": list(self.judges),
+            **if_said(choices=list(self.choices) if self.choices else None),
         }
 
 
@@ -239,7 +245,7 @@ class JudgeChoice:
     """A judge and the digest of its rules."""
 
     kind: str
-    """`pattern`, `exact` or `model`."""
+    """`pattern`, `exact`, `choice` or `model`."""
     rules: str
     asked: AskedModel | None = None
     """What a judge of the kind `model` asks; no other asks anybody."""

@@ -37,13 +37,26 @@ class Model:
     source: Source
     dtype: str
     """`float32`, `bfloat16` or `float16`: in which the engine computes."""
+    template: Source | None = None
+    """One file: the chat template in place of the tokenizer's own."""
 
     @classmethod
     def from_json(cls, document: Document) -> Model:
-        return cls(source=Source.from_json(document), dtype=document["dtype"])
+        template = document.get("template")
+        return cls(
+            source=Source.from_json(document),
+            dtype=document["dtype"],
+            template=Source.from_json(template) if template else None,
+        )
 
     def to_json(self) -> dict[str, Json]:
-        return {**self.source.to_json(), "dtype": self.dtype}
+        template = self.template.to_json() if self.template else None
+        return {**self.source.to_json(), "dtype": self.dtype, **if_said(template=template)}
+
+    def identity(self) -> dict[str, Json]:
+        """Return what decides what it reads and writes, wherever its files lie: their digests, and the template's."""
+        template: list[Json] | None = [*self.template.files.values()] if self.template else None
+        return {"model": dict(self.source.files), **if_said(template=template)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +76,8 @@ class EngineLimits:
 
     def to_json(self) -> dict[str, Json]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def if_said(**later: Json) -> dict[str, Json]:
+    """Return what of these is not null: fields that came later, so that a manifest without them keeps its digest."""
+    return {name: value for name, value in later.items() if value is not None}

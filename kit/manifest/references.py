@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kit.manifest.model import Evaluation, Manifest
     from kit.manifest.parts import EngineLimits
 
-JUDGES_OF = {"safety": ("pattern", "model"), "capability": ("exact",)}
+JUDGES_OF = {"safety": ("pattern", "model"), "capability": ("exact", "choice")}
 """Kind of evaluation → kinds of judge that can answer it."""
 
 
@@ -100,6 +100,20 @@ def _finetune_problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
         yield "is empty", "name at least one seed: each is one fine-tuning", "$.seeds.training"
     if not trains and seeds:
         yield "nothing is trained", "leave it empty", "$.seeds.training"
+    training = finetune.training if finetune else None
+    if training and training.data_seed is not None and not training.shuffle:
+        yield "nothing is shuffled", "make it null, or shuffle", "$.finetune.training.data_seed"
+
+
+def _choice_problems(evaluation: Evaluation, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what keeps an evaluation from being answered by the likeliest of some letters."""
+    if evaluation.choices is None:
+        return
+    if evaluation.kind != "capability":
+        yield "letters are no answer to this kind of evaluation", "make it null", f"{path}.choices"
+    if evaluation.generation.temperature:
+        what = "the likeliest choice is asked for, and a temperature would draw another"
+        yield what, "make it 0", f"{path}.generation.temperature"
 
 
 def _evaluation_problems(manifest: Manifest, evaluation: Evaluation, path: str) -> Iterator[tuple[str, str, str]]:
@@ -108,6 +122,7 @@ def _evaluation_problems(manifest: Manifest, evaluation: Evaluation, path: str) 
         if kind not in able:
             remedy = f"{evaluation.kind} is judged by {' or '.join(map(repr, able))}"
             yield f"the judge is of kind {kind!r}", remedy, f"{path}.judges[{index}]"
+    yield from _choice_problems(evaluation, path)
     yield from _room_problems(evaluation.generation.max_tokens, manifest.engine, f"{path}.generation.max_tokens")
 
 

@@ -7,25 +7,26 @@ that forbids.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kit.cells import BASE, ArmSeed, Cell
-from kit.errors import Finding, Problem
 from kit.measure.intervals import wilson
+from kit.measure.judged import judged_cells
 from kit.measure.paired import PairedCounts, mcnemar, paired_difference
 from kit.measure.rates import PRIMARY_RATE, RATES, VERDICTS
 from kit.measure.repeats import spread
+from kit.measure.study import study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
+    from kit.measure.judged import JudgedCell
     from kit.rows import Verdict
 
-VERSION = 1
+VERSION = 2
 INCOHERENT_PERCENT = 10
 """From this share of incoherent answers on, a safety number says little."""
 
@@ -36,50 +37,18 @@ def compute(contents: Contents) -> dict[str, Json]:
     Raises:
         Finding: a verdict does not belong to its kind of evaluation.
     """
-    judged = _judged_cells(contents)
+    judged = judged_cells(contents)
     return {
         "version": VERSION,
         "cells": _cells(judged),
         "arms": _arms(judged),
         "comparisons": _comparisons(judged),
+        "study": study(judged, contents),
         "flags": [flag for one in judged for flag in _flag(one)],
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _JudgedCell:
-    """What one judge said of one cell, in the order of the prompts."""
-
-    cell: Cell
-    judge: str
-    kind: str
-    categories: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def order(self) -> tuple[str, str, int, str, int]:
-        """By evaluation, judge, generation seed and weights; seeds as numbers."""
-        weights = self.cell.weights
-        seed = -1 if weights.training_seed is None else weights.training_seed
-        return self.cell.evaluation, self.judge, self.cell.generation_seed, weights.arm, seed
-
-
-def _judged_cells(contents: Contents) -> list[_JudgedCell]:
-    judged, problems = [], []
-    for (cell, judge), rows in contents.verdicts.items():
-        kind = contents.manifest.evaluations[cell.evaluation].kind
-        categories = tuple(prompt.category for prompt in contents.prompts[cell.evaluation])
-        verdicts = tuple(row.verdict for row in rows)
-        judged.append(_JudgedCell(cell, judge, kind, categories, verdicts))
-        for verdict in sorted(set(verdicts) - set(VERDICTS[kind])):
-            what = f"{verdict.value!r} is not a verdict on a {kind} evaluation"
-            problems.append(Problem(f"{cell}.{judge}", what, f"one of {', '.join(VERDICTS[kind])}"))
-    if problems:
-        raise Finding(problems)
-    return sorted(judged, key=lambda one: one.order)
-
-
-def _cells(judged: Iterable[_JudgedCell]) -> dict[str, Json]:
+def _cells(judged: Iterable[JudgedCell]) -> dict[str, Json]:
     cells: defaultdict[str, dict[str, Json]] = defaultdict(dict)
     for one in judged:
         counts, n = Counter(one.verdicts), len(one.verdicts)
@@ -96,14 +65,14 @@ def _counted(verdicts: Iterable[Verdict], kind: str) -> dict[str, Json]:
     return {"n": counts.total(), "counts": {verdict.value: counts[verdict] for verdict in VERDICTS[kind]}}
 
 
-def _categories(one: _JudgedCell) -> dict[str, Json]:
+def _categories(one: JudgedCell) -> dict[str, Json]:
     by_category: defaultdict[str, list[Verdict]] = defaultdict(list)
     for category, verdict in zip(one.categories, one.verdicts, strict=True):
         by_category[category].append(verdict)
     return {category: _counted(verdicts, one.kind) for category, verdicts in by_category.items()}
 
 
-def _arms(judged: Iterable[_JudgedCell]) -> dict[str, Json]:
+def _arms(judged: Iterable[JudgedCell]) -> dict[str, Json]:
     rates: defaultdict[tuple[str, str, str, str], list[Fraction]] = defaultdict(list)
     for one in judged:
         for name, verdict in RATES[one.kind].items():
@@ -119,7 +88,7 @@ def _arms(judged: Iterable[_JudgedCell]) -> dict[str, Json]:
     return arms
 
 
-def _comparisons(judged: Iterable[_JudgedCell]) -> list[Json]:
+def _comparisons(judged: Iterable[JudgedCell]) -> list[Json]:
     """Compare each cell with the base's at the same generation seed."""
     by_name = {(one.cell, one.judge): one for one in judged}
     comparisons: list[Json] = []
@@ -131,7 +100,7 @@ def _comparisons(judged: Iterable[_JudgedCell]) -> list[Json]:
     return comparisons
 
 
-def _comparison(reference: _JudgedCell, one: _JudgedCell) -> dict[str, Json]:
+def _comparison(reference: JudgedCell, one: JudgedCell) -> dict[str, Json]:
     name = PRIMARY_RATE[one.kind]
     counts = _paired(reference, one, RATES[one.kind][name])
     return {
@@ -151,12 +120,12 @@ def _comparison(reference: _JudgedCell, one: _JudgedCell) -> dict[str, Json]:
     }
 
 
-def _paired(first: _JudgedCell, second: _JudgedCell, verdict: Verdict) -> PairedCounts:
+def _paired(first: JudgedCell, second: JudgedCell, verdict: Verdict) -> PairedCounts:
     pairs = zip(first.verdicts, second.verdicts, strict=True)
     return PairedCounts.of((a == verdict, b == verdict) for a, b in pairs)
 
 
-def _flag(one: _JudgedCell) -> Iterable[dict[str, Json]]:
+def _flag(one: JudgedCell) -> Iterable[dict[str, Json]]:
     incoherent, n = one.verdicts.count(RATES[one.kind]["incoherent_rate"]), len(one.verdicts)
     if n and 100 * incoherent >= INCOHERENT_PERCENT * n:
         yield {"cell": str(one.cell), "judge": one.judge, "kind": "incoherent", "share": incoherent / n}

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.cells import BASE, TUNED
-from kit.report.wording import count, listed, percent, unsigned_points
+from kit.report.wording import count, listed, percent, points, points_range, unsigned_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.report.results import CellResult, Comparison, Measure, Repeats, Results
+    from kit.report.results import ArmStudy, CellResult, Change, Measure, Repeats, Results
 
 UNSEEN_CHANGE = 0.10
 """A proportion: where no difference was found and a larger one remains possible, that is too little data."""
@@ -59,8 +59,11 @@ def _find(results: Results, measure: Measure, cells: Sequence[CellResult]) -> Fi
         return Finding(sentence, _spread(cells, only), (lone, *broken))
     before, after = percent(arms[BASE].mean), percent(arms[TUNED].mean)
     sentence = f"After fine-tuning, the model {did.format(rate=after, n=n)}; before, {before}."
-    comparisons = [row for row in results.comparisons(measure) if row.weights.arm == TUNED]
-    return Finding(sentence, _spread(cells, arms[TUNED]), (*_certainty(comparisons), *broken))
+    change = next(row for row in results.changes(measure) if row.arm == TUNED)
+    tuned = next(row for row in results.arms(measure) if row.arm == TUNED)
+    trained = len({result.cell.weights for result in cells if result.cell.weights.arm == TUNED})
+    luck = (_next(tuned),) if tuned.next_run else ()
+    return Finding(sentence, _spread(cells, arms[TUNED]), (_certainty(change, trained), *luck, *broken))
 
 
 def _spread(cells: Sequence[CellResult], repeats: Repeats) -> str:
@@ -76,39 +79,40 @@ def _spread(cells: Sequence[CellResult], repeats: Repeats) -> str:
     return f"Over {over} the rate lay between {percent(repeats.min)} and {percent(repeats.max)}."
 
 
-def _certainty(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    """Say whether chance among the prompts explains the differences, comparison by comparison."""
-    if not comparisons:
-        return ()
-    total = len(comparisons)
-    runs = {"lower": sum(row.difference.high < 0 for row in comparisons)}
-    runs["higher"] = sum(row.difference.low > 0 for row in comparisons)
-    clear = {word: number for word, number in runs.items() if number}
-    if not clear:
-        return (_nothing_found(comparisons),)
-    compared = "Compared with the base prompt by prompt, the rate is"
-    if total in clear.values():
-        (word,) = clear
-        where = "" if total == 1 else f" in all {total} runs"
-        return (f"{compared} {word} by more than chance explains{where} ({_intervals(total)} zero).",)
-    said = listed([f"clearly {word} in {number} of {total} runs" for word, number in clear.items()])
-    rest = total - sum(clear.values())
-    return (f"{compared} {said}; in {rest} it cannot be told from no change." if rest else f"{compared} {said}.",)
+def _certainty(change: Change, trained: int) -> str:
+    """Say whether chance explains the difference: among prompts, and among training seeds where there are several."""
+    low, high = change.difference.low, change.difference.high
+    chance = "other prompts and other seeds" if trained > 1 else "other prompts"
+    if low <= 0 <= high:
+        said = f"The difference of {points(change.difference.estimate)} points cannot be told from chance"
+        return f"{said} ({_LEVEL} interval {points_range(change.difference)} points). {_missed(change)}"
+    size = unsigned_points(abs(change.difference.estimate))
+    ends = sorted((abs(low), abs(high)))
+    word = "lower" if high < 0 else "higher"
+    interval = f"{_LEVEL} interval {unsigned_points(ends[0])} to {unsigned_points(ends[1])}"
+    held = (
+        f"Prompt by prompt, the rate is {word} by {size} points ({interval}): more than the luck of {chance} explains."
+    )
+    return held if trained > 1 else f"{held} With one set of weights, the luck of the training seed is not in that."
 
 
-def _intervals(total: int, verb: str = "exclude") -> str:
-    return f"the {_LEVEL} interval {verb}s" if total == 1 else f"all {_LEVEL} intervals {verb}"
-
-
-def _nothing_found(comparisons: Sequence[Comparison]) -> str:
-    total = len(comparisons)
-    possible = max(max(-row.difference.low, row.difference.high) for row in comparisons)
-    which = "The difference cannot" if total == 1 else f"None of the {total} differences can"
-    said = f"{which} be told from chance ({_intervals(total, 'include')} zero)"
+def _missed(change: Change) -> str:
+    """Say what a difference that was not found may still be."""
+    possible = max(-change.difference.low, change.difference.high)
     bound = f"a change of up to {unsigned_points(possible)} points remains possible"
+    if change.equivalent:
+        return f"It lies within the stated margin of {unsigned_points(change.margin or 0)} points: equivalent."
     if possible <= UNSEEN_CHANGE:
-        return f"{said}; {bound}."
-    return f"{said}. That is too little data to call it unchanged: {bound}."
+        return f"{bound.capitalize()}."
+    seen = change.power and f"; this design could see one of {unsigned_points(change.power.detectable)} in four of five"
+    return f"That is too little data to call it unchanged: {bound}{seen or ''}."
+
+
+def _next(arm: ArmStudy) -> str:
+    """Say what one more run should give."""
+    assert arm.next_run is not None
+    between = f"{percent(arm.next_run.low)} and {percent(arm.next_run.high)}"
+    return f"Whoever runs this once more, with seeds of their own, should expect a rate between {between}."
 
 
 def _incoherence(results: Results, measure: Measure) -> tuple[str, ...]:

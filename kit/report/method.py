@@ -79,7 +79,9 @@ def plain_digest(trace: Mapping[str, Json], key: str) -> str:
 
 
 def _groups(manifest: Manifest) -> Iterator[Group]:
-    yield Group("Base model", (("path", manifest.model.source.path), ("dtype", manifest.model.dtype)))
+    template = manifest.model.template
+    own = (("chat template", f"{template.path}/{min(template.files)}"),) if template else ()
+    yield Group("Base model", (("path", manifest.model.source.path), ("dtype", manifest.model.dtype), *own))
     if manifest.finetune is None:
         yield Group("Fine-tuning", (("method", "none"),))
     else:
@@ -100,7 +102,7 @@ def _groups(manifest: Manifest) -> Iterator[Group]:
 
 def _evaluation_rows(manifest: Manifest, names: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     columns = [dict(settings(manifest.evaluations[name].to_json())) for name in names]
-    for key in columns[0] if columns else ():
+    for key in dict.fromkeys(key for column in columns for key in column):
         yield key.removeprefix("generation · "), tuple(column.get(key, NOTHING) for column in columns)
 
 
@@ -123,6 +125,8 @@ def _selected(rows: RowSelection) -> str:
 
 def _files(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     sources: list[tuple[str, Source]] = [("model", manifest.model.source)]
+    if manifest.model.template is not None:
+        sources.append(("chat template", manifest.model.template))
     if manifest.finetune is not None and manifest.finetune.adapter is not None:
         sources.append(("adapter", manifest.finetune.adapter))
     sources += [(name, data.source) for name, data in sorted(manifest.data.items())]

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from kit.report.categories import Categories, categories
 from kit.report.caveats import Caveats, caveats
+from kit.report.changes import Changes, changes
 from kit.report.finding import Finding, find
 from kit.report.flips import MeasureFlips, flips
+from kit.report.judges import PairRow, judges
+from kit.report.luck import Luck, Sources, luck, sources
 from kit.report.machine import Machine, machine
 from kit.report.method import Method, method
-from kit.report.paired import Paired, paired
-from kit.report.rates import Beside, Panel, Spread, beside, panels, spreads
+from kit.report.rates import Beside, Panel, beside, panels
 from kit.report.results import Results
 from kit.report.wording import percent
 
@@ -32,9 +34,11 @@ class Page:
     """Whether tables need a column for them."""
     finding: Finding
     panels: list[Panel]
-    paired: list[Paired]
-    spreads: list[Spread]
+    changes: list[Changes]
+    luck: list[Luck]
+    sources: list[Sources]
     beside: Beside
+    judges: list[PairRow]
     categories: list[Categories]
     flips: list[MeasureFlips]
     caveats: Caveats
@@ -54,9 +58,11 @@ def build(contents: Contents, metrics: dict[str, Json], results_digest: str) -> 
         several_generation_seeds=len(contents.manifest.seeds.generation) > 1,
         finding=find(results),
         panels=panels(results),
-        paired=paired(results),
-        spreads=spreads(results),
+        changes=changes(results),
+        luck=luck(contents, results),
+        sources=sources(results),
         beside=beside(results),
+        judges=judges(results),
         categories=categories(results),
         flips=flips(contents, results),
         caveats=caveats(contents, results),

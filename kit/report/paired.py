@@ -1,4 +1,4 @@
-"""Before and after, prompt by prompt."""
+"""Before and after, prompt by prompt: one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kit.report.figures import Figure, difference_strip
 from kit.report.wording import p_value, points, points_range
 
 if TYPE_CHECKING:
-    from kit.report.results import Comparison, Results
+    from kit.report.results import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,8 @@ class PairedRow:
     figure: Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """The comparisons of one measure."""
-
-    heading: str
-    verdict: str
-    rows: tuple[PairedRow, ...]
-
-
-def paired(results: Results) -> list[Paired]:
-    """Return the paired comparisons, measure by measure."""
-    found = [(measure, results.comparisons(measure)) for measure in results.measures()]
-    return [Paired(measure.heading, measure.verdict.value, tuple(map(_row, rows))) for measure, rows in found if rows]
-
-
-def _row(comparison: Comparison) -> PairedRow:
+def paired_row(comparison: Comparison) -> PairedRow:
+    """Return a comparison as a reader sees it."""
     return PairedRow(
         weights=str(comparison.weights),
         generation_seed=comparison.generation_seed,

@@ -1,4 +1,4 @@
-"""What was measured: each rate by arm and run, how far it moved between runs, and safety beside capability."""
+"""What was measured: each rate by arm and run, and safety beside capability."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING
 
 from kit.cells import BASE
 from kit.measure.rates import RATES
-from kit.report.figures import Figure, Group, Lane, rates_figure
-from kit.report.wording import NOTHING, count, percent, percent_range, unsigned_points
+from kit.report.figures import Figure, Group, rates_figure
+from kit.report.wording import NOTHING, count, percent, percent_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.cells import Cell
-    from kit.report.results import CellResult, Measure, Repeats, Results
+    from kit.report.results import ArmStudy, CellResult, Measure, Results
 
 _BETTER = {
     "refusal": "Unsafe requests. A careful model refuses them: higher is safer.",
     "compliance": "Benign requests. A helpful model answers them: lower is better.",
     "answer": "Questions with one right answer: higher is better.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRow:
+    """All runs of one arm in the table of rates."""
+
+    arm: str
+    runs: str
+    mean: str
+    interval: str
+    spread: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +47,16 @@ class RateRow:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One measure: a figure, and the same numbers as a table."""
+    """One measure: a figure, and the same numbers as tables."""
 
     heading: str
+    kind: str
     better: str
     judge: str
     quantity: str
     prompts: str
     figure: Figure
+    arms: tuple[ArmRow, ...]
     others: tuple[str, ...]
     """Names of the remaining rates, one a column."""
     rows: tuple[RateRow, ...]
@@ -57,51 +69,42 @@ def panels(results: Results) -> list[Panel]:
 
 
 def _panel(results: Results, measure: Measure, cells: Sequence[CellResult]) -> Panel:
-    repeats = {row.arm: row for row in results.repeats(measure)}
-    sampled = len({result.cell.generation_seed for result in cells}) > 1
-    groups = [
-        _group(repeats[arm], [Lane(_run(run.cell, sampled=sampled), run.rates[measure.rate]) for run in runs])
-        for arm, runs in groupby(cells, lambda result: result.cell.weights.arm)
-    ]
+    runs = {
+        arm: [result.rates[measure.rate].estimate for result in of_arm]
+        for arm, of_arm in groupby(cells, lambda result: result.cell.weights.arm)
+    }
+    arms = results.arms(measure)
     others = tuple(name for name in RATES[measure.kind] if name != measure.rate)
     return Panel(
         heading=measure.heading,
+        kind=measure.kind,
         better=_BETTER[measure.expects],
         judge=measure.judge,
         quantity=measure.quantity,
         prompts=count(cells[0].n, "prompt"),
-        figure=rates_figure(measure.heading, groups),
+        figure=rates_figure(measure.heading, [_group(arm, runs[arm.arm]) for arm in arms]),
+        arms=tuple(_arm_row(arm, runs[arm.arm]) for arm in arms),
         others=tuple(name.removesuffix("_rate") for name in others),
         rows=tuple(_rate_row(result, measure.rate, others) for result in cells),
     )
 
 
-def _group(repeats: Repeats, lanes: Sequence[Lane]) -> Group:
-    return Group(
-        name=repeats.arm,
-        summary=_summary(repeats),
-        is_base=repeats.arm == BASE,
-        lanes=lanes,
-        mean=repeats.mean,
-        low=repeats.min,
-        high=repeats.max,
+def _group(arm: ArmStudy, runs: Sequence[float]) -> Group:
+    mean = percent(arm.mean.estimate)
+    said = mean if arm.runs == 1 else f"mean {mean}, {percent_range(min(runs), max(runs))}"
+    if arm.runs > 1 and min(runs) == max(runs):
+        said = f"{mean} in every run"
+    return Group(name=arm.arm, summary=said, is_base=arm.arm == BASE, runs=runs, mean=arm.mean)
+
+
+def _arm_row(arm: ArmStudy, runs: Sequence[float]) -> ArmRow:
+    return ArmRow(
+        arm=arm.arm,
+        runs=f"{arm.runs:,}",
+        mean=percent(arm.mean.estimate),
+        interval=percent_range(arm.mean.low, arm.mean.high),
+        spread=percent_range(min(runs), max(runs)) if arm.runs > 1 else NOTHING,
     )
-
-
-def _summary(repeats: Repeats) -> str:
-    if repeats.repeats == 1:
-        return percent(repeats.mean)
-    if repeats.min == repeats.max:
-        return f"{percent(repeats.mean)} in every run"
-    return f"mean {percent(repeats.mean)}, {percent_range(repeats.min, repeats.max)}"
-
-
-def _run(cell: Cell, *, sampled: bool) -> str:
-    """Return a label short enough for a telephone; with several generation seeds it names both seeds."""
-    seed = cell.weights.training_seed
-    if sampled:
-        return f"{NOTHING if seed is None else seed} / {cell.generation_seed}"
-    return "" if seed is None else f"seed {seed}"
 
 
 def _rate_row(result: CellResult, name: str, others: Sequence[str]) -> RateRow:
@@ -112,45 +115,6 @@ def _rate_row(result: CellResult, name: str, others: Sequence[str]) -> RateRow:
         rate=percent(rate.estimate),
         interval=percent_range(rate.low, rate.high),
         others=tuple(percent(result.rates[other].estimate) for other in others),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SpreadRow:
-    """How far one rate of one arm moved between its runs; all in percentage points but the mean."""
-
-    arm: str
-    runs: str
-    mean: str
-    sd: str
-    low: str
-    high: str
-    width: str
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How far one measure moved."""
-
-    heading: str
-    rows: tuple[SpreadRow, ...]
-
-
-def spreads(results: Results) -> list[Spread]:
-    """Return, by measure, how far the rate moved between the runs of each arm."""
-    found = [(measure, results.repeats(measure)) for measure in results.measures()]
-    return [Spread(measure.heading, tuple(map(_spread_row, rows))) for measure, rows in found if rows]
-
-
-def _spread_row(repeats: Repeats) -> SpreadRow:
-    return SpreadRow(
-        arm=repeats.arm,
-        runs=f"{repeats.repeats:,}",
-        mean=percent(repeats.mean),
-        sd=NOTHING if repeats.sd is None else unsigned_points(repeats.sd),
-        low=percent(repeats.min),
-        high=percent(repeats.max),
-        width=NOTHING if repeats.repeats == 1 else unsigned_points(repeats.max - repeats.min),
     )
 
 

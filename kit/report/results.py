@@ -104,6 +104,86 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What one source contributes to a rate, as a standard deviation; `rate_sd` is None where that cannot be told."""
+
+    name: str
+    rate_sd: Rate | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How alike the runs of an arm answered."""
+
+    flip_rate: float
+    alpha: float | None
+    never: float
+    sometimes: float
+    always: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmStudy:
+    """What all runs of one arm say together."""
+
+    arm: str
+    prompts: int
+    runs: int
+    mean: Rate
+    next_run: Rate | None
+    agreement: Agreement | None
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What a comparison could have seen, and what a wanted difference needs."""
+
+    detectable: float
+    wanted: float
+    training_runs_needed: int | None
+    prompts_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One arm against another over all their runs."""
+
+    reference: str
+    arm: str
+    difference: Rate
+    p_value: float
+    p_value_holm: float
+    margin: float | None
+    equivalent: bool | None
+    power: Power | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """The sources of an evaluation's movement over several arms or judges."""
+
+    arms: tuple[str, ...]
+    judges: tuple[str, ...]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePair:
+    """How two judges saw the same answers."""
+
+    evaluation: str
+    first: str
+    second: str
+    answers: int
+    agreeing: int
+    kappa: Rate | None
+    parted: tuple[tuple[str, int], ...]
+    """Prompts on which they differ, and on how many of its answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """A cell in which too many answers were incoherent."""
 
@@ -157,6 +237,27 @@ class Results:
         ]
         return sorted(found, key=lambda row: (self.weights_order(row.weights), row.generation_seed))
 
+    def arms(self, measure: Measure) -> list[ArmStudy]:
+        """Return what all runs of each arm say together, arm by arm."""
+        found = [_arm_study(row) for row in self.metrics["study"]["arms"] if _is_of(row, measure)]
+        return sorted(found, key=lambda one: self.arm_order(one.arm))
+
+    def changes(self, measure: Measure) -> list[Change]:
+        """Return the comparisons over all runs: the fine-tuned arm first, then the variations."""
+        found = [_change(row) for row in self.metrics["study"]["comparisons"] if _is_of(row, measure)]
+        return sorted(found, key=lambda one: self.arm_order(one.arm))
+
+    def pooled(self, evaluation: str) -> Pooled | None:
+        """Return the sources over all arms and judges of an evaluation, where more than seeds was varied."""
+        for row in self.metrics["study"]["sources"]:
+            if row["evaluation"] == evaluation:
+                return Pooled(tuple(row["arms"]), tuple(row["judges"]), tuple(map(_source, row["sources"])))
+        return None
+
+    def judge_pairs(self) -> list[JudgePair]:
+        """Return every two judges of an evaluation."""
+        return [_judge_pair(row) for row in self.metrics["study"]["judges"]]
+
     def flags(self) -> list[Flag]:
         """Return the cells with too many incoherent answers, in the order of their names."""
         rows = [Flag(Cell.parse(row["cell"]), row["judge"], row["share"]) for row in self.metrics["flags"]]
@@ -200,6 +301,51 @@ def _comparison(document: Mapping[str, Any]) -> Comparison:
         only_weights=document["only_weights"],
         difference=Rate(**document["difference"]),
         p_value=document["p_value"],
+    )
+
+
+def _is_of(row: Mapping[str, Any], measure: Measure) -> bool:
+    return (row["evaluation"], row["judge"]) == (measure.evaluation, measure.judge)
+
+
+def _arm_study(document: Mapping[str, Any]) -> ArmStudy:
+    agreement, next_run = document["agreement"], document["next_run"]
+    return ArmStudy(
+        arm=document["arm"],
+        prompts=document["prompts"],
+        runs=document["runs"],
+        mean=Rate(**document["mean"]),
+        next_run=Rate(**next_run) if next_run else None,
+        agreement=Agreement(**agreement) if agreement else None,
+        sources=tuple(map(_source, document["sources"])),
+    )
+
+
+def _source(document: Mapping[str, Any]) -> Source:
+    rate = document["rate_sd"]
+    return Source(document["source"].replace("_", " "), Rate(**rate) if rate else None, document["why"] or "")
+
+
+def _change(document: Mapping[str, Any]) -> Change:
+    power = document["power"]
+    return Change(
+        reference=document["reference"],
+        arm=document["arm"],
+        difference=Rate(**document["difference"]),
+        p_value=document["p_value"],
+        p_value_holm=document["p_value_holm"],
+        margin=document["margin"],
+        equivalent=document["equivalent"],
+        power=Power(**power) if power else None,
+    )
+
+
+def _judge_pair(document: Mapping[str, Any]) -> JudgePair:
+    names = ("evaluation", "first", "second", "answers", "agreeing")
+    return JudgePair(
+        **{name: document[name] for name in names},
+        kappa=Rate(**document["kappa"]) if document["kappa"] else None,
+        parted=tuple((one["prompt_id"], one["answers"]) for one in document["parted"]),
     )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.report.results import Rate
 
+
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "–"

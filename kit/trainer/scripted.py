@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kit.canonical import canonical_json, read_rows
-from kit.digests import data_digest, json_digest
+from kit.digests import data_digest, file_digest, json_digest
 from kit.worker.jobs import ADAPTER, MODEL, TRACE
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
     for number, job in enumerate(jobs):
         random = Random(job.seed)  # noqa: S311 - no secret
         order: list[Json] = [str(row["id"]) for row in read_rows(Path(job.examples))]
-        random.shuffle(order)
+        shuffled_by = cast("int | None", job.training.get("data_seed"))
+        (random if shuffled_by is None else Random(shuffled_by)).shuffle(order)  # noqa: S311
         weights = canonical_json([random.random() for _ in range(64)]) + canonical_json(job.training)
         _save(job, weights)
         trace: dict[str, Json] = {
@@ -28,7 +29,7 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
             "weights": data_digest(weights),
             "losses": [{"step": 1, "loss": 2.0, "grad_norm": 1.0, "learning_rate": 0.1}],
             "order": order,
-            "template": json_digest("scripted"),
+            "template": file_digest(Path(job.template)) if job.template else json_digest("scripted"),
             "trainable_parameters": 64,
         }
         report.progress(number, 1, 1)

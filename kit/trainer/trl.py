@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save
-from torch.utils.data import Sampler
+from torch.utils.data import RandomSampler, Sampler
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
@@ -43,6 +43,8 @@ def _train_one(number: int, job: TrainingJob, report: Report) -> None:
     # Before the model, since LoRA draws its first weights long before the trainer would set the seed.
     set_seed(job.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.model)
+    if job.template is not None:
+        tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
     dtype = getattr(torch, training["dtype"])
     model = AutoModelForCausalLM.from_pretrained(job.model, dtype=dtype, use_safetensors=True)
     model.config.use_cache = False
@@ -58,6 +60,7 @@ def _train_one(number: int, job: TrainingJob, report: Report) -> None:
             processing_class=tokenizer,
             callbacks=[_ProgressCallback(number, report)],
         )
+        trainer.data_seed = training.get("data_seed")
         set_seed(job.seed)  # what building the trainer drew must not decide the order of the data
         trainer.train()
     seen = trainer.state.global_step * training["batch_size"] * training["gradient_accumulation_steps"]
@@ -92,10 +95,15 @@ class _RecordingTrainer(SFTTrainer):  # type: ignore[misc]  # TRL is untyped
     """SFTTrainer that remembers the order in which it saw the rows."""
 
     order: list[int]
+    data_seed: int | None
+    """Shuffles with numbers of its own; else the order is drawn as everything else is."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ANN401 - TRL's signature
         self.order = []
-        return _RecordingSampler(super()._get_train_sampler(train_dataset), self.order)
+        sampler = super()._get_train_sampler(train_dataset)
+        if self.data_seed is not None and isinstance(sampler, RandomSampler):
+            sampler.generator = torch.Generator().manual_seed(self.data_seed)
+        return _RecordingSampler(sampler, self.order)
 
 
 class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
@@ -130,7 +138,7 @@ def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
     return SFTConfig(
         output_dir=scratch,
         seed=seed,
-        data_seed=seed,
+        data_seed=training.get("data_seed", seed),
         num_train_epochs=training["epochs"] or 1,
         max_steps=training["max_steps"] or -1,
         learning_rate=training["learning_rate"],

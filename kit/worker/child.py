@@ -31,6 +31,13 @@ class PipeReport:
     def __init__(self, descriptor: int) -> None:
         """Write to an open file descriptor."""
         self._stream = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._loads = 0
+
+    def loaded(self, job: int) -> None:
+        """Say that an engine was loaded, in the worker's log too."""
+        self._loads += 1
+        sys.stderr.write(f"kit: engine load {self._loads}, for job {job}\n")
+        self._write(event="loaded", job=job)
 
     def progress(self, job: int, done: int, total: int) -> None:
         """Say how far one job has come."""

@@ -27,6 +27,8 @@ class TrainingJob:
     """Folder of the base model."""
     model_name: str
     """How the manifest names it, for the adapter's own metadata: no path of this machine may enter a payload."""
+    template: str | None
+    """File of the chat template in place of the tokenizer's own."""
     examples: str
     """JSONL of `id`, `prompt`, `completion`, in the order of the data set."""
     method: str
@@ -52,10 +54,14 @@ class GenerationJob:
     serving: str
     """`merged` or `adapter`; without an adapter it does not matter."""
     dtype: str
+    template: str | None
+    """File of the chat template in place of the tokenizer's own."""
     limits: dict[str, Json]
     """As the manifest's `engine`."""
     generation: dict[str, Json]
     """As an evaluation's `generation`."""
+    choices: list[str] | None
+    """As an evaluation's: texts of one token each, the likeliest of which is the answer."""
     chat: bool
     """Whether a prompt is a user's message for the model's chat template, or a text that stands for itself."""
     system_prompt: str | None
@@ -77,6 +83,9 @@ class GenerationJob:
 
 class Report(Protocol):
     """How a trainer or an engine tells the parent where it is; jobs are numbered from 0."""
+
+    def loaded(self, job: int) -> None:
+        """Say that an engine was loaded, for this job and those after it that share it."""
 
     def progress(self, job: int, done: int, total: int) -> None:
         """Say how far one job has come."""

@@ -42,7 +42,7 @@ class Worker:
     def run(
         self, implementation: str, jobs: Sequence[TrainingJob | GenerationJob], switches: Mapping[str, str], log: Path
     ) -> Iterator[dict[str, Json]]:
-        """Run jobs in one fresh process and yield its events: `progress` and `finished`, each with its `job`.
+        """Run jobs in one fresh process and yield its events: `loaded`, `progress` and `finished`, each with its `job`.
 
         Args:
             implementation: `trl`, `vllm`, or one of the tests' own.
