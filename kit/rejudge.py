@@ -47,6 +47,7 @@ class _Asked:
     answers: Mapping[tuple[Cell, str], Sequence[Completion]]
     self_tests: dict[str, Json]
     steps: list[dict[str, Json]]
+    engine_loads: int
 
 
 def rejudge(
@@ -94,6 +95,7 @@ def rejudge(
                 "kit": kit_identity(),
                 "start": began,
                 "end": now(),
+                "engine_loads": asked.engine_loads,
                 "steps": [*asked.steps],
                 "environment": environment,
             }
@@ -166,7 +168,7 @@ def _ask(
     progress: Progress,
 ) -> _Asked:
     if not steps:
-        return _Asked({}, {}, [])
+        return _Asked({}, {}, [], 0)
     assert seams is not None
     self_tests = judge_self_tests(steps)
     executor = Executor(
@@ -179,7 +181,7 @@ def _ask(
     )
     executor.judge(in_order_of_engines([*steps, *self_tests]), lambda cell: contents.completions[cell])
     answers = {(step.cell, step.judge): executor.completions(step.key) for step in steps}
-    return _Asked(answers, judge_self_test_record(self_tests, store, answers), executor.record)
+    return _Asked(answers, judge_self_test_record(self_tests, store, answers), executor.record, executor.engine_loads)
 
 
 def _self_tests(before: dict[str, Json], asked: _Asked) -> dict[str, Json]:

@@ -205,6 +205,9 @@ def test_what_decides_the_models_answers_asks_it_again_and_nothing_else_does(nam
 def test_other_completions_or_another_template_ask_it_again(project: Path) -> None:
     before = {step.key for step in plan_of(write_judged(project)).judged}
     assert not before & {step.key for step in plan_of(write_judged(project, {"/seeds/generation": [12]})).judged}
+    chat = {"path": "judge/model", "dtype": "float32", "template": {"path": "judge", "files": {"chat.jinja": None}}}
+    (project / "judge/chat.jinja").write_text("{{ messages[0].content }}")
+    assert not before & {step.key for step in plan_of(write_judged(project, model=chat)).judged}
     write_judge(project, template=JUDGE_TEMPLATE + " ")
     assert not before & {step.key for step in plan_of(write_judged(project)).judged}
 
@@ -325,6 +328,12 @@ def test_a_judge_without_a_chat_template_is_asked_as_it_stands_or_not_at_all(pro
     (project / "judge/model/chat_template.jinja").unlink()
     assert "$.judges.llm.model.path: the tokenizer has no chat template" in problems_of(write_judged(project), tmp_path)
     assert problems_of(write_judged(project, chat=False), tmp_path) == ""
+    (project / "judge/chat.jinja").write_text("{{ messages[0].content }}")
+    template = {"path": "judge", "files": {"chat.jinja": None}}
+    model = {"path": "judge/model", "dtype": "float32", "template": template}
+    assert problems_of(write_judged(project, model=model), tmp_path) == ""
+    (project / "judge/chat.jinja").write_text("{% if %}")
+    assert "judge/chat.jinja:1: is no Jinja template" in problems_of(write_judged(project, model=model), tmp_path)
 
 
 def test_a_manifest_without_such_a_judge_has_no_trace_of_them(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_new_bundle_names_its_original_and_says_what_was_done(original: Path
     record: Any = read_json(home / "re/record/rejudge.json")
     (reading,) = record["readings"]
     assert reading["original"] == verify(original).results_digest
-    assert reading["judges"] == ["llm"]
+    assert (reading["judges"], reading["engine_loads"]) == (["llm"], 1)
     labels = [step["step"] for step in reading["steps"]]
     assert labels[-1] == "self-test judge llm"
     assert len(labels) == 5 + 1, "the base answers alike in two cells, and is judged once"
