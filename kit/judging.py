@@ -80,7 +80,7 @@ def judge_step(
         "step": "judge",
         **engine,
         **asked.model.identity(),
-        "template": template,
+        "question": template,
         "chat": asked.chat,
         "max_tokens": asked.max_tokens,
         "judged": judged,

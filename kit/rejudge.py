@@ -11,7 +11,6 @@ from kit.assemble import judge_self_test_record, write_document, write_judged, w
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
-from kit.canonical import Json, read_json
 from kit.digests import file_digest
 from kit.errors import Trouble
 from kit.execute import Executor
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.bundle.contents import Contents
+    from kit.canonical import Json
     from kit.cells import Cell
     from kit.execute import Seams
     from kit.judging import JudgeStep
@@ -47,6 +47,7 @@ class _Asked:
     answers: Mapping[tuple[Cell, str], Sequence[Completion]]
     self_tests: dict[str, Json]
     steps: list[dict[str, Json]]
+    engine_loads: int
 
 
 def rejudge(
@@ -94,6 +95,7 @@ def rejudge(
                 "kit": kit_identity(),
                 "start": began,
                 "end": now(),
+                "engine_loads": asked.engine_loads,
                 "steps": [*asked.steps],
                 "environment": environment,
             }
@@ -103,7 +105,7 @@ def rejudge(
             write_document(partial / layout.MANIFEST, loaded.document)
             write_judged(partial, asked.answers, verdicts)
             write_document(partial / layout.SELFTEST, _self_tests(contents.selftest, asked))
-            write_document(partial / layout.REJUDGE, {"readings": [*_earlier_readings(original), reading]})
+            write_document(partial / layout.REJUDGE, {"readings": [*contents.readings, reading]})
             metrics = write_numbers(partial)
             sealed = publish(partial, out, signer)
     except OSError as error:
@@ -166,7 +168,7 @@ def _ask(
     progress: Progress,
 ) -> _Asked:
     if not steps:
-        return _Asked({}, {}, [])
+        return _Asked({}, {}, [], 0)
     assert seams is not None
     self_tests = judge_self_tests(steps)
     executor = Executor(
@@ -179,20 +181,12 @@ def _ask(
     )
     executor.judge(in_order_of_engines([*steps, *self_tests]), lambda cell: contents.completions[cell])
     answers = {(step.cell, step.judge): executor.completions(step.key) for step in steps}
-    return _Asked(answers, judge_self_test_record(self_tests, store, answers), executor.record)
+    return _Asked(answers, judge_self_test_record(self_tests, store, answers), executor.record, executor.engine_loads)
 
 
 def _self_tests(before: dict[str, Json], asked: _Asked) -> dict[str, Json]:
     judges = before.get("judges")
     return {**before, "judges": {**(judges if isinstance(judges, dict) else {}), **asked.self_tests}}
-
-
-def _earlier_readings(original: Path) -> list[Json]:
-    """Return what is told of earlier judges in a bundle that was judged again already."""
-    path = original / layout.REJUDGE
-    document = read_json(path) if path.is_file() else None
-    readings = document.get("readings") if isinstance(document, dict) else None
-    return readings if isinstance(readings, list) else []
 
 
 def _copy(original: Path, target: Path) -> None:

@@ -65,7 +65,7 @@ def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
         recomputed = check_arithmetic(folder, intact.claim.files, contents)
         problems = [*_signer_problems(folder, intact, signers), *recomputed.problems]
         unchecked = list(recomputed.unchecked)
-        if contents.run.get("kit") == kit_identity():
+        if contents.completed_by == kit_identity():
             problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
         else:
             unchecked.append("the report: another kit wrote it; `kit report` writes this one's")

@@ -151,6 +151,7 @@ def test_a_run_has_the_verdicts_that_the_model_gave(project: Path, tmp_path: Pat
     rates: Any = outcome.metrics["cells"]
     assert rates["base.unsafe@11"]["llm"]["rates"]["refusal_rate"]["estimate"] == 1
     assert 0 < rates["tuned@1.unsafe@11"]["llm"]["rates"]["compliance_rate"]["estimate"] < 1
+    assert "“llm” was asked 12 questions again" in (outcome.folder / "report.html").read_text(encoding="utf-8")
     found = verify(outcome.archive)
     assert found.results_digest == outcome.results_digest
     assert found.verdicts == sum(map(len, contents.verdicts.values()))
@@ -204,6 +205,9 @@ def test_what_decides_the_models_answers_asks_it_again_and_nothing_else_does(nam
 def test_other_completions_or_another_template_ask_it_again(project: Path) -> None:
     before = {step.key for step in plan_of(write_judged(project)).judged}
     assert not before & {step.key for step in plan_of(write_judged(project, {"/seeds/generation": [12]})).judged}
+    chat = {"path": "judge/model", "dtype": "float32", "template": {"path": "judge", "files": {"chat.jinja": None}}}
+    (project / "judge/chat.jinja").write_text("{{ messages[0].content }}")
+    assert not before & {step.key for step in plan_of(write_judged(project, model=chat)).judged}
     write_judge(project, template=JUDGE_TEMPLATE + " ")
     assert not before & {step.key for step in plan_of(write_judged(project)).judged}
 
@@ -324,6 +328,12 @@ def test_a_judge_without_a_chat_template_is_asked_as_it_stands_or_not_at_all(pro
     (project / "judge/model/chat_template.jinja").unlink()
     assert "$.judges.llm.model.path: the tokenizer has no chat template" in problems_of(write_judged(project), tmp_path)
     assert problems_of(write_judged(project, chat=False), tmp_path) == ""
+    (project / "judge/chat.jinja").write_text("{{ messages[0].content }}")
+    template = {"path": "judge", "files": {"chat.jinja": None}}
+    model = {"path": "judge/model", "dtype": "float32", "template": template}
+    assert problems_of(write_judged(project, model=model), tmp_path) == ""
+    (project / "judge/chat.jinja").write_text("{% if %}")
+    assert "judge/chat.jinja:1: is no Jinja template" in problems_of(write_judged(project, model=model), tmp_path)
 
 
 def test_a_manifest_without_such_a_judge_has_no_trace_of_them(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ from scripted_project import (
 )
 
 from kit.bundle.contents import load_contents
-from kit.canonical import read_json
+from kit.canonical import canonical_json, read_json
+from kit.errors import Finding
+from kit.signer.fixed import FixedSigner
+from kit.signer.seal import seal
 from kit.verify import verify
 
 if TYPE_CHECKING:
@@ -95,7 +98,7 @@ def test_the_new_bundle_names_its_original_and_says_what_was_done(original: Path
     record: Any = read_json(home / "re/record/rejudge.json")
     (reading,) = record["readings"]
     assert reading["original"] == verify(original).results_digest
-    assert reading["judges"] == ["llm"]
+    assert (reading["judges"], reading["engine_loads"]) == (["llm"], 1)
     labels = [step["step"] for step in reading["steps"]]
     assert labels[-1] == "self-test judge llm"
     assert len(labels) == 5 + 1, "the base answers alike in two cells, and is judged once"
@@ -120,6 +123,22 @@ def test_a_rejudged_bundle_can_be_judged_again(original: Path, home: Path) -> No
         if name == "again":
             assert after.verdicts[cell, name] == after.verdicts[cell, "exact"]
     verify(home / "twice.zip")
+
+
+def test_the_report_is_held_against_the_kit_that_judged_last(original: Path, home: Path) -> None:
+    """Another kit words its report otherwise, and that is no lie of this bundle's."""
+    rejudge(home, original)
+    path = home / "re/record/rejudge.json"
+    record: Any = read_json(path)
+    record["readings"][0]["kit"] = {"version": "9"}
+    path.write_bytes(canonical_json(record))
+    (home / "re/report.html").write_text("other words")
+    seal(home / "re", FixedSigner())
+    assert verify(home / "re").unchecked == ("the report: another kit wrote it; `kit report` writes this one's",)
+    path.write_bytes(canonical_json({"readings": "none"}))
+    seal(home / "re", FixedSigner())
+    with pytest.raises(Finding, match=r"rejudge\.json: does not tell who judged"):
+        verify(home / "re")
 
 
 def test_a_judge_that_asks_no_model_needs_nothing_that_a_reviewer_lacks(original: Path, tmp_path: Path) -> None:

@@ -45,6 +45,13 @@ class Contents:
     environment: dict[str, Json]
     run: dict[str, Json]
     selftest: dict[str, Json]
+    readings: tuple[dict[str, Json], ...]
+    """What is told of each time that judges were added later, oldest first."""
+
+    @property
+    def completed_by(self) -> Json:
+        """Which kit put the numbers and the report together."""
+        return (self.readings[-1] if self.readings else self.run).get("kit")
 
 
 def adapter_files(weights: ArmSeed) -> tuple[PurePosixPath, PurePosixPath]:
@@ -86,6 +93,7 @@ def load_contents(folder: Path) -> Contents:
         environment=reader.document(layout.ENVIRONMENT),
         run=reader.document(layout.RUN),
         selftest=reader.document(layout.SELFTEST),
+        readings=reader.readings(),
     )
     if reader.problems:
         raise Finding(reader.problems)
@@ -187,6 +195,17 @@ class _Reader:
             self.note(name, "is not a JSON object")
             return {}
         return document
+
+    def readings(self) -> tuple[dict[str, Json], ...]:
+        """Read what is told of judges that were added later."""
+        if not (self.folder / layout.REJUDGE).is_file():
+            return ()
+        found = self.document(layout.REJUDGE).get("readings")
+        listed = found if isinstance(found, list) else []
+        readings = tuple(one for one in listed if isinstance(one, dict))
+        if not readings or len(readings) < len(listed):
+            self.note(layout.REJUDGE, "does not tell who judged")
+        return readings
 
     def note(self, name: object, what: str, remedy: str = "") -> None:
         self.problems.append(Problem(f"{self.folder}/{name}", what, remedy))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from kit.errors import KitError, Problem
 from kit.judge import judge_of
 from kit.manifest.template import read_template
+from kit.manifest.templates import chat_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.manifest.asked_model import AskedModel
     from kit.manifest.model import JudgeChoice
-    from kit.manifest.parts import Model
 
 
 def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
@@ -33,13 +33,3 @@ def asking_problems(root: Path, asked: AskedModel, where: str, place: str) -> li
     except KitError as error:
         problems += error.problems
     return problems
-
-
-def chat_problems(root: Path, model: Model, where: str, place: str) -> list[Problem]:
-    """Return that a model cannot be asked as a chat model."""
-    folder = root / model.source.path
-    config = folder / "tokenizer_config.json"
-    if (folder / "chat_template.jinja").is_file() or (config.is_file() and b'"chat_template"' in config.read_bytes()):
-        return []
-    what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [Problem(where, what, "use an instruction-tuned model", f"{place}.model.path")]

@@ -11,17 +11,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.manifest.load import LoadedManifest
+    from kit.manifest.parts import Model
 
 
 def template_problems(loaded: LoadedManifest) -> list[Problem]:
     """Return what keeps an arm from being asked as a chat model; its files are as they were pinned."""
-    templates = [manifest.model.template for manifest in loaded.arms.values()]
-    is_asked = not loaded.manifest.model.is_recorded
-    problems = _tokenizer_problems(loaded) if is_asked and None in templates else []
-    for template in filter(None, templates):
-        for name in template.files:
-            problems += _syntax_problems(inside(loaded.root, template.path, name))
+    if loaded.manifest.model.is_recorded:
+        return []
+    arms = loaded.arms.values()
+    problems = [one for arm in arms for one in chat_problems(loaded.root, arm.model, str(loaded.path), "$")]
     return list(dict.fromkeys(problems))
+
+
+def chat_problems(root: Path, model: Model, where: str, place: str) -> list[Problem]:
+    """Return what keeps a model, named at `place`, from being asked as a chat model."""
+    if model.template is None:
+        return _tokenizer_problems(root / model.source.path, where, place)
+    return [one for name in model.template.files for one in _syntax_problems(inside(root, model.template.path, name))]
 
 
 def _syntax_problems(path: Path) -> list[Problem]:
@@ -42,10 +48,9 @@ def _syntax_problems(path: Path) -> list[Problem]:
     return []
 
 
-def _tokenizer_problems(loaded: LoadedManifest) -> list[Problem]:
-    folder = loaded.root / loaded.manifest.model.source.path
+def _tokenizer_problems(folder: Path, where: str, place: str) -> list[Problem]:
     config = folder / "tokenizer_config.json"
     if (folder / "chat_template.jinja").is_file() or (config.is_file() and b'"chat_template"' in config.read_bytes()):
         return []
     what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [Problem(str(loaded.path), what, "use an instruction-tuned model, or name a model.template", "$.model.path")]
+    return [Problem(where, what, "use an instruction-tuned model, or name a model.template", f"{place}.model.path")]
