@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FLIPS_SHOWN = 6
 """Per run and direction, spread over the set; `payload/verdicts/` has them all."""
+RUNS_SHOWN = 10
+"""Of one measure: those of a large study would make a page that no browser opens gladly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class MeasureFlips:
     heading: str
     withheld: bool
     runs: tuple[RunFlips, ...]
+    others: int
+    """How many further runs there are."""
 
 
 def flips(contents: Contents, results: Results) -> list[MeasureFlips]:
@@ -67,8 +71,9 @@ def flips(contents: Contents, results: Results) -> list[MeasureFlips]:
 def _measure_flips(contents: Contents, measure: Measure, comparisons: Sequence[Comparison]) -> MeasureFlips:
     data = contents.manifest.data.get(contents.manifest.evaluations[measure.evaluation].data)
     withheld = data is None or not data.publish
-    runs = tuple(_run_flips(contents, measure, comparison, withheld=withheld) for comparison in comparisons)
-    return MeasureFlips(measure.heading, withheld, runs)
+    shown = comparisons[:RUNS_SHOWN]
+    runs = tuple(_run_flips(contents, measure, comparison, withheld=withheld) for comparison in shown)
+    return MeasureFlips(measure.heading, withheld, runs, len(comparisons) - len(shown))
 
 
 @dataclass(frozen=True, slots=True)
