@@ -193,4 +193,5 @@ def _number(text: str) -> str:
 
 
 def _p_value(value: float) -> str:
-    return rf"\ensuremath{{<{SMALLEST_P}}}" if value < SMALLEST_P else f"{value:.3f}"
+    """Return a p-value with its relation: a text with `p=` of its own would be wrong for the small ones."""
+    return rf"\ensuremath{{{f'<{SMALLEST_P}' if value < SMALLEST_P else f'={value:.3f}'}}}"

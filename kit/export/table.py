@@ -19,7 +19,7 @@ def render(results: Results, results_digest: str, prefix: str) -> str:
     shown = {arm.arm for measure in measures for arm in results.arms(measure)}
     rows = [_row(results, measures, arm) for arm in sorted(shown, key=results.arm_order)]
     lines = [
-        "% Written by `kit export`; needs \\usepackage{booktabs}.",
+        "% Written by `kit export`; needs the package booktabs.",
         r"\begin{table*}",
         r"\centering",
         r"\footnotesize",
