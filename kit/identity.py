@@ -16,7 +16,7 @@ from kit.digests import file_digest, json_digest
 if TYPE_CHECKING:
     from kit.canonical import Json
 
-_SUFFIXES = frozenset({".css", ".j2", ".json", ".py"})
+_SUFFIXES = frozenset({".bib", ".css", ".j2", ".json", ".py"})
 
 
 @cache

@@ -29,6 +29,7 @@ UNNEEDED: dict[str, set[str]] = {
     "verify out": set(),
     "diff out out.zip": {"jinja2"},
     "report out --out report.html": set(),
+    "export out --latex paper": {"jinja2"},
 }
 LISTING = """
 import sys

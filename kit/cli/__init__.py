@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from kit.execute import Seams
 
-COMMANDS = ("init", "pin", "check", "reproduce", "verify", "diff", "report", "rejudge", "environment", "keygen", "hash")
+COMMANDS = (
+    *("init", "pin", "check", "reproduce", "verify", "diff", "report", "export", "rejudge"),
+    *("environment", "keygen", "hash"),
+)
 """In the order in which a user meets them."""
 
 HELP = """Measure the safety of a fine-tuned language model so that others can check the number.

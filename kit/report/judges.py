@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.report.wording import NOTHING, percent
+from kit.cells import TUNED
+from kit.report.wording import NOTHING, p_value, percent, points, points_range
 
 if TYPE_CHECKING:
     from kit.report.results import JudgePair, Rate, Results
@@ -26,6 +27,34 @@ class PairRow:
     parted: tuple[str, ...]
     others: int
     """How many further prompts they part on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConclusionRow:
+    """What one judge says happened from the base to the fine-tuned model."""
+
+    evaluation: str
+    judge: str
+    difference: str
+    interval: str
+    p_value: str
+
+
+def conclusions(results: Results) -> list[ConclusionRow]:
+    """Return the conclusion under each judge, where an evaluation has several."""
+    return [
+        ConclusionRow(
+            evaluation=measure.evaluation,
+            judge=measure.judge,
+            difference=points(change.difference.estimate),
+            interval=points_range(change.difference),
+            p_value=p_value(change.p_value),
+        )
+        for measure in results.measures()
+        if not measure.only_judge
+        for change in results.changes(measure)
+        if change.arm == TUNED
+    ]
 
 
 def judges(results: Results) -> list[PairRow]:

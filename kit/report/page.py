@@ -10,7 +10,7 @@ from kit.report.caveats import Caveats, caveats
 from kit.report.changes import Changes, changes
 from kit.report.finding import Finding, find
 from kit.report.flips import MeasureFlips, flips
-from kit.report.judges import PairRow, judges
+from kit.report.judges import ConclusionRow, PairRow, conclusions, judges
 from kit.report.luck import Luck, Sources, luck, sources
 from kit.report.machine import Machine, machine
 from kit.report.method import Method, method
@@ -39,6 +39,7 @@ class Page:
     sources: list[Sources]
     beside: Beside
     judges: list[PairRow]
+    conclusions: list[ConclusionRow]
     categories: list[Categories]
     flips: list[MeasureFlips]
     caveats: Caveats
@@ -63,6 +64,7 @@ def build(contents: Contents, metrics: dict[str, Json], results_digest: str) -> 
         sources=sources(results),
         beside=beside(results),
         judges=judges(results),
+        conclusions=conclusions(results),
         categories=categories(results),
         flips=flips(contents, results),
         caveats=caveats(contents, results),
