@@ -8,6 +8,7 @@ from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest
 from kit.diff.compare import compare
+from kit.diff.html import render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,18 @@ def compare_bundles(a: Path, b: Path, margin: float | None = None) -> Comparison
         Finding: a bundle is malformed.
         Trouble: a bundle cannot be read.
     """
+    return compare_and_render(a, b, margin)[0]
+
+
+def compare_and_render(a: Path, b: Path, margin: float | None, *, html: bool = False) -> tuple[Comparison, str]:
+    """Compare two bundles, and write the page if it is wanted.
+
+    Raises:
+        Finding: a bundle is malformed.
+        Trouble: a bundle cannot be read.
+    """
     with open_bundle(a) as first, open_bundle(b) as second:
         digests = folder_results_digest(first), folder_results_digest(second)
-        return compare(load_contents(first), load_contents(second), results_digests=digests, margin=margin)
+        left, right = load_contents(first), load_contents(second)
+        comparison = compare(left, right, results_digests=digests, margin=margin)
+        return comparison, render(comparison, left, right) if html else ""

@@ -20,20 +20,26 @@ GRADES = ("bitwise", "tokens", "verdicts", "equivalent")
 @click.option(
     "--margin", type=click.FloatRange(0, 1, min_open=True), help="Largest difference of a rate that is still the same."
 )
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the comparison as a page, too.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, a: Path, b: Path, require: str, margin: float | None, *, as_json: bool) -> None:
+def command(
+    ctx: click.Context, a: Path, b: Path, require: str, margin: float | None, html: Path | None, *, as_json: bool
+) -> None:
     """Compare two bundles: the grade, why, and what differs.
 
     What differs beside the results stands with the likeliest cause first.
     """
-    from kit.cli.compared import compare_bundles
+    from kit.cli.compared import compare_and_render
     from kit.diff.document import to_json
     from kit.diff.grade import Grade
     from kit.diff.text import render
 
     with errors_as_json(as_json=as_json):
-        comparison = compare_bundles(a, b, margin)
+        comparison, page = compare_and_render(a, b, margin, html=html is not None)
+    if html is not None:
+        html.write_text(page, encoding="utf-8", newline="\n")
+        click.echo(f"wrote {html}", err=True)
     if as_json:
         show_json(to_json(comparison))
     else:

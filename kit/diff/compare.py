@@ -11,6 +11,7 @@ from kit.diff.grade import Grade, decide
 from kit.diff.manifest_changes import Scope, manifest_changes
 from kit.diff.prompts import asked_differently, prompt_changes, shared_prompts
 from kit.diff.rates import compare_rates, count_rates
+from kit.diff.reruns import reruns
 from kit.diff.rows import compare_texts, flips, paired_verdicts
 from kit.diff.training import partings
 
@@ -77,6 +78,7 @@ def compare(a: Contents, b: Contents, *, results_digests: tuple[str, str], margi
         texts=tuple(texts.values()),
         flips=tuple(flipped),
         rates=tuple(rates),
+        reruns=tuple(reruns(a, b, _asking_the_same(a, b))),
         only_a=tuple(sorted(set(a.completions) - set(b.completions), key=str)),
         only_b=tuple(sorted(set(b.completions) - set(a.completions), key=str)),
     )
@@ -89,6 +91,13 @@ def _scope(a: Contents, b: Contents, cells: Sequence[Cell]) -> Scope:
         evaluations=frozenset(cell.evaluation for cell in cells),
         judges=frozenset(judge for _, judge in _judged(a, b)),
     )
+
+
+def _asking_the_same(a: Contents, b: Contents) -> set[str]:
+    """Return the evaluations with the same prompts, judged as the same kind of thing."""
+    kinds = [{name: one.kind for name, one in side.manifest.evaluations.items()} for side in (a, b)]
+    common = kinds[0].items() & kinds[1].items()
+    return {name for name, _ in common if a.prompts[name] == b.prompts[name]}
 
 
 def _margin(a: Contents, b: Contents) -> float:

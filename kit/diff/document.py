@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.diff.compare import Comparison
-    from kit.diff.evidence import CellTexts, Change, Divergence, Flip, Parting, PromptChange, RateComparison
+    from kit.diff.evidence import CellTexts, Change, Divergence, Flip, Parting, PromptChange, RateComparison, Rerun
 
 VERSION = 1
 
@@ -27,6 +27,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "texts": [_texts(texts) for texts in evidence.texts],
         "flips": [_flip(flip) for flip in evidence.flips],
         "rates": [_rate(rate, evidence.margin) for rate in evidence.rates],
+        "reruns": [_rerun(rerun) for rerun in evidence.reruns],
         "only_a": [str(cell) for cell in evidence.only_a],
         "only_b": [str(cell) for cell in evidence.only_b],
     }
@@ -80,6 +81,20 @@ def _flip(flip: Flip) -> dict[str, Json]:
         "a": flip.a.value,
         "b": flip.b.value,
         "divergence": _divergence(flip.divergence),
+    }
+
+
+def _rerun(rerun: Rerun) -> dict[str, Json]:
+    return {
+        "arm": rerun.arm,
+        "evaluation": rerun.evaluation,
+        "judge": rerun.judge,
+        "reference": rerun.reference,
+        "other": rerun.other,
+        "runs": rerun.runs,
+        "expected": rerun.expected.to_json(),
+        "rates": list(rerun.rates),
+        "within": rerun.within,
     }
 
 

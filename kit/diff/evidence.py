@@ -131,6 +131,29 @@ class RateComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """Runs of one side with seeds that the other does not have, and where the other's runs expect them."""
+
+    arm: str
+    evaluation: str
+    judge: str
+    reference: str
+    """Whose runs tell what to expect: `a` or `b`."""
+    other: str
+    runs: int
+    """How many they are."""
+    expected: Interval
+    """Of a single further run: 95 %."""
+    rates: tuple[float, ...]
+    """What the other side's runs gave, in the order of their seeds."""
+
+    @property
+    def within(self) -> int:
+        """How many of them lie where they are expected."""
+        return sum(self.expected.low <= rate <= self.expected.high for rate in self.rates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything from which a comparison's grade is decided."""
 
@@ -145,5 +168,6 @@ class Evidence:
     """One for each cell in common."""
     flips: tuple[Flip, ...]
     rates: tuple[RateComparison, ...]
+    reruns: tuple[Rerun, ...]
     only_a: tuple[Cell, ...]
     only_b: tuple[Cell, ...]

@@ -47,7 +47,8 @@ def decide(evidence: Evidence) -> tuple[Grade, str]:
     grade, reason = _by_results(evidence)
     uncompared = _uncompared(evidence)
     if uncompared and grade.is_at_least(Grade.INCONCLUSIVE):
-        return Grade.INCONCLUSIVE, f"no cell in common for {named(uncompared)}; as to the others, {reason}"
+        lacking = f"no cell in common for {named(uncompared)}{_rerun(evidence)}"
+        return Grade.INCONCLUSIVE, f"{lacking}; as to the others, {reason}"
     return grade, reason
 
 
@@ -75,6 +76,13 @@ def _uncompared(evidence: Evidence) -> list[str]:
     common = {(text.cell.weights.arm, text.cell.evaluation) for text in evidence.texts}
     single = {(cell.weights.arm, cell.evaluation) for cell in (*evidence.only_a, *evidence.only_b)}
     return [f"{arm} on {evaluation}" for arm, evaluation in sorted(single - common)]
+
+
+def _rerun(evidence: Evidence) -> str:
+    """Say whether runs with other seeds lie where those of the other side expect them."""
+    runs = sum(len(rerun.rates) for rerun in evidence.reruns)
+    within = sum(rerun.within for rerun in evidence.reruns)
+    return f", whose rates lie where a further run is expected in {within} of {runs} cases" if runs else ""
 
 
 def _by_results(evidence: Evidence) -> tuple[Grade, str]:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.cells import Cell
     from kit.diff.compare import Comparison
-    from kit.diff.evidence import CellTexts, Change, Evidence, Flip, Parting, RateComparison
+    from kit.diff.evidence import CellTexts, Change, Evidence, Flip, Parting, RateComparison, Rerun
 
 WIDTH = 100
 
-_STAGES = {
+STAGES = {
     "step0_weights": "the trainable weights before the first step",
     "template": "the chat template",
     "order": "the order of the data",
@@ -38,6 +38,7 @@ def render(comparison: Comparison, *, limit: int = 10) -> str:
         list(_changes(evidence.changes, limit)),
         list(_training(evidence.training)),
         list(_cells(evidence, limit)),
+        list(_reruns(evidence.reruns, limit)),
         list(_one_sided(evidence)),
         [f"results digest of {side}: {one}" for side, one in zip("ab", evidence.results_digests, strict=True)],
     ]
@@ -62,14 +63,14 @@ def _changes(changes: Sequence[Change], limit: int) -> Iterator[str]:
 
 def _training(partings: Iterable[Parting]) -> Iterator[str]:
     for parting in partings:
-        stage = _STAGES.get(parting.stage, parting.stage)
+        stage = STAGES.get(parting.stage, parting.stage)
         where = "" if parting.index is None else f", entry {parting.index}"
-        a, b = _reduced(parting.a, parting.b)
+        a, b = reduced(parting.a, parting.b)
         yield f"training of {parting.weights} parted at {stage}{where}"
         yield f"  {value(a, 44)} → {value(b, 44)}"
 
 
-def _reduced(a: Json, b: Json) -> tuple[Json, Json]:
+def reduced(a: Json, b: Json) -> tuple[Json, Json]:
     """Leave of two objects what differs."""
     if not isinstance(a, dict) or not isinstance(b, dict):
         return a, b
@@ -124,6 +125,20 @@ def _flip(flip: Flip) -> str:
         where = f"token {one.index}: {value(one.a, 10)} → {value(one.b, 10)}"
     name = f"{shortened(flip.prompt_id, 24)} ({shortened(flip.category, 20)})"
     return f"{name}  {flip.a.value} → {flip.b.value}  {where}"
+
+
+def _reruns(reruns: Sequence[Rerun], limit: int) -> Iterator[str]:
+    if reruns:
+        yield "runs with other seeds, and where the other side's runs expect a further one (95 %)"
+    for rerun in reruns[:limit]:
+        name = f"{rerun.arm} on {rerun.evaluation} by {rerun.judge}"
+        span = f"{100 * min(rerun.rates):.1f} to {100 * max(rerun.rates):.1f} %"
+        given = f"{100 * rerun.rates[0]:.1f} %" if len(rerun.rates) == 1 else f"{len(rerun.rates)} runs, {span}"
+        expected = f"{100 * rerun.expected.low:.1f} to {100 * rerun.expected.high:.1f} %"
+        within = f"{rerun.within} of {len(rerun.rates)} within"
+        yield f"  {name}: {rerun.other} has {given}"
+        yield f"    expected from {rerun.runs} runs of {rerun.reference}: {expected}; {within}"
+    yield from _rest(len(reruns) - limit, "  ")
 
 
 def _one_sided(evidence: Evidence) -> Iterator[str]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.canonical import Json
 
-_TEMPLATE = "report.html.j2"
 _STYLE = "report.css"
 
 
@@ -26,6 +25,11 @@ def render(contents: Contents, metrics: dict[str, Json], *, results_digest: str)
         metrics: what `kit.measure.metrics.compute` made of these contents.
         results_digest: the line that a rerun of the bundle would print.
     """
+    return render_page("report.html.j2", build(contents, metrics, results_digest))
+
+
+def render_page(template: str, page: object) -> str:
+    """Return a page as one file: `page` is what the template prints, all of its text taken for hostile."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     style = files("kit.report").joinpath("templates", _STYLE).read_text("utf-8")
@@ -38,9 +42,7 @@ def render(contents: Contents, metrics: dict[str, Json], *, results_digest: str)
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    template = environment.get_template(_TEMPLATE)
-    page = build(contents, metrics, results_digest)
-    return template.render(page=page, style=style, style_source=_source(style))
+    return environment.get_template(template).render(page=page, style=style, style_source=_source(style))
 
 
 def _source(style: str) -> str:
