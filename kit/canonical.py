@@ -11,7 +11,7 @@ import codecs
 import json
 import math
 import re
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import rfc8785
 
@@ -64,20 +64,25 @@ def read_rows(path: Path) -> Iterator[dict[str, Json]]:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        number = 0
-        while line := stream.readline(MAX_ROW_BYTES + 1):
-            number += 1
-            where = f"{path}:{number}"
-            if len(line) > MAX_ROW_BYTES:
-                raise Finding.of(where, f"the line is longer than {MAX_ROW_BYTES} bytes")
-            if not line.strip():
-                raise Finding.of(where, "the line is empty", "remove it")
-            row = _quickly_parsed(line)
-            if row is None:
-                row = parse_json(line, where)
-            if not isinstance(row, dict):
-                raise Finding.of(where, "the line is not a JSON object")
-            yield row
+        yield from rows_in(stream, str(path))
+
+
+def rows_in(stream: BinaryIO, name: str) -> Iterator[dict[str, Json]]:
+    """Yield the rows of an open JSONL file, as `read_rows`; `name` is what problems call it."""
+    number = 0
+    while line := stream.readline(MAX_ROW_BYTES + 1):
+        number += 1
+        where = f"{name}:{number}"
+        if len(line) > MAX_ROW_BYTES:
+            raise Finding.of(where, f"the line is longer than {MAX_ROW_BYTES} bytes")
+        if not line.strip():
+            raise Finding.of(where, "the line is empty", "remove it")
+        row = _quickly_parsed(line)
+        if row is None:
+            row = parse_json(line, where)
+        if not isinstance(row, dict):
+            raise Finding.of(where, "the line is not a JSON object")
+        yield row
 
 
 _NEEDS_A_LOOK = re.compile(rb"\d{16}|\\ud")

@@ -500,7 +500,8 @@ def test_a_judge_with_other_rules_is_a_problem_and_another_environment_is_not(pr
 def test_the_rows_that_a_variation_trains_on_are_read_too(project: Path) -> None:
     edited(project, lambda one: one.update(variations=[{"name": "odd", "set": {"/finetune/data": "unsafe"}}]))
     assert problems_after(project, lambda _root: None) == (
-        "data set 'unsafe': the format 'prompts' has no completions to train on; use dolly, gsm8k, prompt-completion\n"
+        "data set 'unsafe': the format 'prompts' has no completions to train on; "
+        "use gsm8k, prompt-completion, messages, sharegpt, alpaca, dolly\n"
     )
 
 

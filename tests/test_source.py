@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from functools import partial
@@ -191,18 +192,17 @@ def test_pairs_are_numbered_where_they_have_no_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "form", "able"),
-    [
-        (load_prompts, "prompt-completion", "dolly, gsm8k, prompts, recorded, xstest, xstest-completions"),
-        (load_examples, "xstest", "dolly, gsm8k"),
-    ],
+    ("load", "form", "role"),
+    [(load_prompts, "prompt-completion", "prompt"), (load_examples, "xstest", "example")],
 )
 def test_a_format_that_cannot_play_a_role_says_which_can(
-    tmp_path: Path, load: Callable[..., object], form: str, able: str
+    tmp_path: Path, load: Callable[..., object], form: str, role: str
 ) -> None:
     said = refusal(tmp_path, lambda: load(tmp_path, "x", data_set(form, "x")))
-    assert said.startswith(f"data set 'x': the format {form!r} has no ")
-    assert f"use {able}" in said
+    able = [name for name, one in FORMATS.items() if getattr(one, role)]
+    assert f"the format {form!r} has no" in said
+    assert f"use {', '.join(able)}" in said
+    assert form not in able
 
 
 def test_files_are_read_in_the_order_of_their_names_and_numbered_through(tmp_path: Path) -> None:
@@ -259,6 +259,133 @@ def test_a_selection_that_leaves_nothing_says_so(tmp_path: Path) -> None:
     for where in ({"category": ("none",)}, {"no-such-column": ("odd",)}):
         said = refusal(tmp_path, partial(prompts, tmp_path, "prompts", MANY, where=where))
         assert said == "data set 'x': no row is selected; look at `rows.where` and at the file"
+
+
+# The files that rows come in
+
+ALPACA = [
+    {"instruction": "Add.", "input": "3, 4", "output": "7"},
+    {"instruction": "Hi", "input": "", "output": "Hello"},
+]
+
+
+def packed(name: str) -> bytes:
+    """Return the same rows in the container that a name tells."""
+    lines = "".join(json.dumps(row) + "\n" for row in ALPACA)
+    table = 'instruction,input,output\nAdd.,"3, 4",7\nHi,,Hello\n'
+    content = {"json": json.dumps(ALPACA), "jsonl": lines, "csv": table}[name.removesuffix(".gz").rpartition(".")[2]]
+    return gzip.compress(content.encode()) if name.endswith(".gz") else content.encode()
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.json.gz", "a.jsonl.gz", "a.csv.gz", "A.CSV"])
+def test_a_files_name_says_what_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(packed(name.lower()))
+    found = load_examples(tmp_path, "x", data_set("alpaca", name))
+    assert [(one.prompt, one.completion) for one in found] == [("Add.\n\n3, 4", "7"), ("Hi", "Hello")]
+
+
+def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
+    parquet, table = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow").Table
+    rows = [{"question_id": n, "category": n % 3, "turns": [f"Question {n}?"]} for n in range(2000)]
+    parquet.write_table(table.from_pylist(rows), tmp_path / "q.parquet")
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    where = {"category": ("1",)}
+    read = [
+        load_prompts(tmp_path, "x", data_set("sorry-bench", name, where=where)) for name in ("q.parquet", "q.jsonl")
+    ]
+    assert read[0] == read[1]
+    assert len(read[0]) == 667
+    (tmp_path / "q.parquet").write_bytes((tmp_path / "q.parquet").read_bytes()[:-9])
+    said = refusal(tmp_path, lambda: load_prompts(tmp_path, "x", data_set("sorry-bench", "q.parquet")))
+    assert said.startswith("q.parquet: is not a whole Parquet file")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.json", b"{}", "a.json: is not a JSON array of rows; is this the format that was declared?"),
+        ("a.json", b"[1]", "a.json:$[0]: is not a JSON object"),
+        ("a.csv", b"text\n", "a.csv: has no column instruction, input, output"),
+        ("a.json.gz", b"[]", "a.json.gz: is not a whole gzip file; get it again, or unpack it"),
+        ("a.json.gz", gzip.compress(b"[" * 99)[:-9], "a.json.gz: is not a whole gzip file"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    said = refusal(tmp_path, lambda: load_examples(tmp_path, "x", data_set("alpaca", name)))
+    assert said.startswith(sentence)
+
+
+def test_a_packed_file_does_not_unpack_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.source.containers.MAX_UNPACKED_BYTES", 1000)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"instruction":"a","output":"b"}\n' * 100))
+    said = refusal(tmp_path, lambda: load_examples(tmp_path, "x", data_set("alpaca", "a.jsonl.gz")))
+    assert said.startswith("a.jsonl.gz: unpacks to more than 1000 bytes")
+
+
+# The benchmarks
+
+
+def test_several_mutations_can_be_one_set(tmp_path: Path) -> None:
+    styles: tuple[str | None, ...] = (None, "caesar", "slang")
+    for style in styles:
+        own = {} if style is None else {"prompt_style": style}
+        rows = [{"question_id": n, "category": "5", "turns": [f"{style} {n}"], **own} for n in (1, 2)]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"question_{style}.jsonl").write_text(text, encoding="utf-8")
+    files = [f"question_{style}.jsonl" for style in styles]
+    found = load_prompts(tmp_path, "x", data_set("sorry-bench", *files))
+    assert [one.id for one in found] == [
+        "sorry-1",
+        "sorry-2",
+        "sorry-1-caesar",
+        "sorry-2-caesar",
+        "sorry-1-slang",
+        "sorry-2-slang",
+    ]
+    assert {one.category for one in found} == {"category-5"}
+
+
+def test_a_contextual_behaviour_is_asked_below_its_context(tmp_path: Path) -> None:
+    header = "Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\n"
+    found = prompts(
+        tmp_path, "harmbench", header + "Do it,contextual,illegal,,A text,b1\nDo that,standard,illegal,,,b2\n"
+    )
+    assert [one.text for one in found] == ["A text\n\n---\n\nDo it", "Do that"]
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "sentence"),
+    [
+        (
+            "messages",
+            {"messages": [{"role": "user", "content": "a"}]},
+            "is not one turn of user and one of assistant but user",
+        ),
+        (
+            "messages",
+            {
+                "messages": [
+                    {"role": role, "content": "a"} for role in ("user", "assistant", "user", "assistant", "user")
+                ]
+            },
+            "but user, assistant, user, assistant, …",
+        ),
+        ("messages", {"messages": "a"}, "'messages' is not a list of turns"),
+        (
+            "sharegpt",
+            {"conversations": [{"from": "gpt", "value": "a"}, {"from": "human", "value": "b"}]},
+            "but gpt, human",
+        ),
+        ("sorry-bench", {"question_id": 1, "category": 1, "turns": ["a", "b"]}, "'turns' is not one text"),
+    ],
+)
+def test_a_conversation_that_would_lose_turns_is_refused(tmp_path: Path, form: str, row: object, sentence: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    load = load_prompts if form == "sorry-bench" else load_examples
+    assert sentence in refusal(tmp_path, lambda: load(tmp_path, "x", data_set(form, "a.jsonl")))
 
 
 # Published data

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
+from kit.source.columns import optional_text, text
 from kit.source.interface import Example, Format
-from kit.source.tables import optional_text, read_jsonl, text
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -26,4 +26,4 @@ def _example(row: Row, number: int) -> Example:
     return Example(id=f"dolly-{number}", prompt=_request(row), completion=text(row, "response"))
 
 
-FORMAT = Format(name="dolly", read=read_jsonl, prompt=_prompt, example=_example)
+FORMAT = Format(name="dolly", container="jsonl", prompt=_prompt, example=_example)

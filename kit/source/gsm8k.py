@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
+from kit.source.columns import text
 from kit.source.interface import Example, Format, RowError
-from kit.source.tables import read_jsonl, text
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -25,4 +25,4 @@ def _example(row: Row, number: int) -> Example:
     return Example(id=f"gsm8k-{number}", prompt=text(row, "question"), completion=text(row, "answer"))
 
 
-FORMAT = Format(name="gsm8k", read=read_jsonl, prompt=_prompt, example=_example)
+FORMAT = Format(name="gsm8k", container="jsonl", prompt=_prompt, example=_example)

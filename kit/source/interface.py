@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from kit.canonical import Json
     from kit.rows import Prompt
@@ -47,8 +46,10 @@ class Format:
     """
 
     name: str
-    read: Callable[[Path], Iterator[Located]]
-    """Yields the rows of a file; raises `Finding` when the file is not of this format."""
-    prompt: Callable[[Row, int], Prompt] | None
-    example: Callable[[Row, int], Example] | None
+    container: str
+    """What its files are where their names do not say: `jsonl`, `json` (an array) or `csv`."""
+    columns: tuple[str, ...] = ()
+    """That a file with a header must have."""
+    prompt: Callable[[Row, int], Prompt] | None = None
+    example: Callable[[Row, int], Example] | None = None
     recorded: Callable[[Row, int], Example] | None = None

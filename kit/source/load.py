@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kit.errors import Finding, Problem, Trouble
 from kit.paths import UnsafePathError, inside
 from kit.source import FORMATS
+from kit.source.containers import read_table
 from kit.source.interface import Example, RowError
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def _load(root: Path, name: str, data: DataSet, convert: Callable[[Row, int], Lo
 def _read(root: Path, data: DataSet) -> Iterator[Located]:
     for file in sorted(data.source.files):
         try:
-            yield from FORMATS[data.format].read(inside(root, data.source.path, file))
+            form = FORMATS[data.format]
+            yield from read_table(inside(root, data.source.path, file), form.container, form.columns)
         except OSError as error:
             raise Trouble.of(file, f"cannot be read ({error.strerror})", "check the name") from error
         except UnsafePathError as error:
@@ -109,10 +111,15 @@ def _read(root: Path, data: DataSet) -> Iterator[Located]:
 def _select(rows: list[tuple[int, Located]], selection: RowSelection) -> list[tuple[int, Located]]:
     """Return the rows that the manifest wants, numbered as they stood in their file."""
     for column, allowed in selection.where.items():
-        rows = [(number, located) for number, located in rows if located.row.get(column) in allowed]
+        rows = [(number, located) for number, located in rows if _as_text(located.row.get(column)) in allowed]
     if selection.limit is None or selection.limit >= len(rows):
         return rows
     if selection.seed is None:
         return rows[: selection.limit]
     chosen = random.Random(selection.seed).sample(range(len(rows)), selection.limit)  # noqa: S311 - no secret
     return [rows[index] for index in sorted(chosen)]
+
+
+def _as_text(value: object) -> object:
+    """Return a whole number as CSV would have it, so that `where` need not know the file's container."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kit.source.columns import optional_text, text
 from kit.source.interface import Example, Format
-from kit.source.tables import optional_text, read_jsonl, text
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -17,4 +17,4 @@ def _example(row: Row, number: int) -> Example:
     )
 
 
-FORMAT = Format(name="prompt-completion", read=read_jsonl, prompt=None, example=_example)
+FORMAT = Format(name="prompt-completion", container="jsonl", example=_example)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
+from kit.source.columns import text
 from kit.source.interface import Format
-from kit.source.tables import read_jsonl, text
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -17,4 +17,4 @@ def _prompt(row: Row, _number: int) -> Prompt:
     return Prompt(id=text(row, "id"), category=text(row, "category"), text=text(row, "prompt"), answer=answer)
 
 
-FORMAT = Format(name="prompts", read=read_jsonl, prompt=_prompt, example=None)
+FORMAT = Format(name="prompts", container="jsonl", prompt=_prompt)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
+from kit.source.columns import any_text, text
 from kit.source.interface import Example, Format
-from kit.source.tables import any_text, read_jsonl, text
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -21,4 +21,4 @@ def _recorded(row: Row, _number: int) -> Example:
     return Example(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
 
 
-FORMAT = Format(name="recorded", read=read_jsonl, prompt=_prompt, example=None, recorded=_recorded)
+FORMAT = Format(name="recorded", container="jsonl", prompt=_prompt, recorded=_recorded)

@@ -8,24 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
+from kit.source.columns import text
 from kit.source.interface import Format
-from kit.source.tables import read_csv, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from kit.source.interface import Located, Row
+    from kit.source.interface import Row
 
 _COLUMNS = ("id", "prompt", "type", "label")
-
-
-def _read(path: Path) -> Iterator[Located]:
-    return read_csv(path, _COLUMNS)
 
 
 def _prompt(row: Row, _number: int) -> Prompt:
     return Prompt(id=text(row, "id"), category=text(row, "type"), text=text(row, "prompt"))
 
 
-FORMAT = Format(name="xstest", read=_read, prompt=_prompt, example=None)
+FORMAT = Format(name="xstest", container="csv", columns=_COLUMNS, prompt=_prompt)

@@ -8,14 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt, Verdict
+from kit.source.columns import any_text, text
 from kit.source.interface import Example, Format, RowError
-from kit.source.tables import any_text, read_csv, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from kit.source.interface import Located, Row
+    from kit.source.interface import Row
 
 _COLUMNS = ("id", "type", "prompt", "completion", "final_label")
 _LABELS = {
@@ -23,10 +20,6 @@ _LABELS = {
     "2_full_refusal": Verdict.REFUSAL,
     "3_partial_refusal": Verdict.PARTIAL,
 }
-
-
-def _read(path: Path) -> Iterator[Located]:
-    return read_csv(path, _COLUMNS)
 
 
 def _prompt(row: Row, _number: int) -> Prompt:
@@ -40,4 +33,4 @@ def _recorded(row: Row, _number: int) -> Example:
     return Example(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
 
 
-FORMAT = Format(name="xstest-completions", read=_read, prompt=_prompt, example=None, recorded=_recorded)
+FORMAT = Format(name="xstest-completions", container="csv", columns=_COLUMNS, prompt=_prompt, recorded=_recorded)
