@@ -16,7 +16,7 @@ MODULES = {
 }
 HEAVY = {"accelerate", "datasets", "peft", "safetensors", "torch", "transformers", "trl", "vllm"}
 UI = {"click", "rich"}
-AT_THE_SEAMS = {"kit.trainer.trl", "kit.engine.vllm", "kit.engine.merge"}
+AT_THE_SEAMS = {"kit.trainer.trl", "kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.showing"}
 MAX_LINES = 450
 """What the manifest's types take; every other module is far shorter."""
 

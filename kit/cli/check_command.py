@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kit.environment.compare import Difference
     from kit.forecast import Forecast
     from kit.manifest.load import LoadedManifest
+    from kit.shown import ShownPrompt
 
 SHOWN_DIFFERENCES = 12
 """How many differences of environment are listed; the rest are counted."""
@@ -30,6 +31,7 @@ SHOWN_DIFFERENCES = 12
     type=click.Path(path_type=Path, file_okay=False),
     help="With --plan: where `kit reproduce --store` finds finished steps. Otherwise those of a run that was cut off.",
 )
+@click.option("--show-prompt", is_flag=True, help="Print what the model will see, token by token; needs torch.")
 @json_option
 @click.pass_context
 def command(
@@ -40,6 +42,7 @@ def command(
     *,
     strict: bool,
     with_plan: bool,
+    show_prompt: bool,
     as_json: bool,
 ) -> None:
     """Find everything that speaks against a run before it starts.
@@ -59,7 +62,9 @@ def command(
         here = environment(switches)  # type: ignore[arg-type]  # the schema guards it
         report = check(loaded, here, Path())
         planned = _forecast(loaded, here, store) if with_plan and not report.problems else None
-    bad = bool(report.problems) or (strict and bool(report.differences))
+        shown = _shown(ctx, loaded, here) if show_prompt and not report.problems else []
+    unasked = any(one.problems for one in shown)
+    bad = bool(report.problems) or unasked or (strict and bool(report.differences))
     if as_json:
         differences = [{"field": one.field, "pinned": one.first, "here": one.second} for one in report.differences]
         document: dict[str, Json] = {
@@ -67,7 +72,11 @@ def command(
             "problems": problems_json(report.problems),
             "differences": [*differences],
         }
-        show_json(document | ({"plan": planned.to_json() if planned else None} if with_plan else {}))
+        if with_plan:
+            document["plan"] = planned.to_json() if planned else None
+        if show_prompt:
+            document["prompts"] = [one.to_json() for one in shown]
+        show_json(document)
         ctx.exit(int(bad))
     show_problems(report.problems)
     show_differences(report.differences, as_problems=strict)
@@ -75,10 +84,22 @@ def command(
         from kit.cli.plan_table import render
 
         click.echo(render(planned))
+    if shown:
+        from kit.cli.prompt_table import render as render_prompts
+
+        click.echo(render_prompts(shown))
     if not bad:
         asked = ", ".join(f"{count} prompts in {name}" for name, count in report.prompts.items())
         click.echo(f"{manifest}: valid; {asked}; next: kit reproduce {manifest}")
     ctx.exit(int(bad))
+
+
+def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[ShownPrompt]:
+    from kit.cli.reproduce_command import installed_seams
+    from kit.shown import show_prompts
+
+    seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
+    return show_prompts(loaded, seams.worker, cast("dict[str, str]", here["switches"]))
 
 
 def _forecast(loaded: LoadedManifest, here: dict[str, Json], store: Path | None) -> Forecast:

@@ -7,12 +7,12 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from transformers import AutoTokenizer
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.lora.request import LoRARequest
 
 from kit.canonical import read_json, read_rows, write_rows
 from kit.digests import data_digest, json_digest
+from kit.engine.asking import load_tokenizer, tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
@@ -94,12 +94,10 @@ def _rank(adapter: str) -> int:
 
 
 def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRARequest | None, report: Report) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(job.model)
-    if job.template is not None:
-        tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
+    tokenizer = load_tokenizer(job)
     template = data_digest(str(tokenizer.chat_template).encode())
     rows = list(read_rows(Path(job.prompts)))
-    asked = [_tokens(tokenizer, str(row["text"]), job) for row in rows]
+    asked = [tokens(tokenizer, str(row["text"]), job, system_prompt=job.system_prompt) for row in rows]
     _refuse_long(rows, asked, job)
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
     sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices)}
@@ -126,16 +124,6 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
         for row, ids, seed, answer in zip(rows, asked, seeds, answers, strict=True)
     )
     write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
-
-
-def _tokens(tokenizer: Any, text: str, job: GenerationJob) -> list[int]:  # noqa: ANN401 - transformers
-    """Return the token ids of a prompt; made here, so that the engine adds no second beginning-of-sequence."""
-    if not job.chat:
-        return cast("list[int]", tokenizer(text)["input_ids"])
-    lead = [{"role": "system", "content": job.system_prompt}] if job.system_prompt is not None else []
-    messages = [*lead, {"role": "user", "content": text}]
-    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
-    return cast("list[int]", ids)
 
 
 def _choosing(tokenizer: Any, choices: list[str] | None) -> dict[str, Any]:  # noqa: ANN401 - transformers

@@ -21,6 +21,7 @@ IMPLEMENTATIONS = {
     "trl": ("kit.trainer.trl", "train", TrainingJob),
     "scripted-trainer": ("kit.trainer.scripted", "train", TrainingJob),
     "vllm": ("kit.engine.vllm", "generate", GenerationJob),
+    "prompts": ("kit.engine.showing", "show", GenerationJob),
     "scripted-engine": ("kit.engine.scripted", "generate", GenerationJob),
 }
 

@@ -16,6 +16,8 @@ TRACE = "trace.json"
 """File of a training's output: digests, losses, order of the data."""
 COMPLETIONS = "completions.jsonl"
 """File of a generation's output."""
+SHOWN = "shown.jsonl"
+"""File of what a model would see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

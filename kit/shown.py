@@ -1,0 +1,126 @@
+"""What the model will see: the first prompt of every way in which an evaluation is asked, token by token."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from kit.canonical import read_rows, write_rows
+from kit.paths import inside
+from kit.source.load import load_prompts
+from kit.worker.jobs import SHOWN, GenerationJob
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kit.canonical import Json
+    from kit.execute import Worker
+    from kit.manifest.load import LoadedManifest
+    from kit.manifest.model import Evaluation, Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPrompt:
+    """One way in which an evaluation is asked."""
+
+    evaluation: str
+    arms: tuple[str, ...]
+    """That ask it so."""
+    prompts: int
+    prompt_id: str
+    """Of the first prompt, which is shown."""
+    text: str
+    """All tokens as text, special ones included."""
+    tokens: tuple[tuple[int, str], ...]
+    longest: tuple[str, int]
+    """The prompt with the most tokens, and how many."""
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the same for machines."""
+        return {
+            "evaluation": self.evaluation,
+            "arms": [*self.arms],
+            "prompts": self.prompts,
+            "prompt_id": self.prompt_id,
+            "text": self.text,
+            "token_ids": [token for token, _ in self.tokens],
+            "longest": {"prompt_id": self.longest[0], "tokens": self.longest[1]},
+            "problems": [*self.problems],
+            "notes": [*self.notes],
+        }
+
+
+def show_prompts(loaded: LoadedManifest, worker: Worker, switches: Mapping[str, str]) -> list[ShownPrompt]:
+    """Return what the model will see, by evaluation and, where arms differ in it, by arms.
+
+    Raises:
+        Finding: rows of a data set do not fit.
+        Trouble: the tokenizer cannot be loaded, or a template refuses a prompt.
+    """
+    if loaded.manifest.model.is_recorded:
+        return []
+    asked: dict[tuple[str, str], tuple[list[str], Manifest]] = {}
+    for arm, manifest in loaded.arms.items():
+        for name, evaluation in manifest.evaluations.items():
+            way = repr((manifest.model.template, evaluation.system_prompt, evaluation.generation.max_tokens))
+            asked.setdefault((name, way), ([], manifest))[0].append(arm)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(scratch) / str(number) for number in range(len(asked))]
+        jobs = [
+            _job(loaded, name, manifest, folder)
+            for ((name, _), (_, manifest)), folder in zip(asked.items(), folders, strict=True)
+        ]
+        for _ in worker.run("prompts", jobs, switches, Path(scratch) / "log"):
+            pass
+        return [
+            _shown(name, arms, manifest.evaluations[name], manifest, next(read_rows(folder / SHOWN)))
+            for ((name, _), (arms, manifest)), folder in zip(asked.items(), folders, strict=True)
+        ]
+
+
+def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) -> GenerationJob:
+    evaluation, template = manifest.evaluations[name], manifest.model.template
+    folder.mkdir()
+    prompts = folder / "prompts.jsonl"
+    rows = load_prompts(loaded.root, evaluation.data, manifest.data[evaluation.data])
+    write_rows(prompts, ({"id": row.id, "text": row.text} for row in rows))
+    return GenerationJob(
+        out=str(folder),
+        model=str(inside(loaded.root, manifest.model.source.path).resolve()),
+        adapter=None,
+        serving="merged",
+        dtype=manifest.model.dtype,
+        template=str(inside(loaded.root, template.path, *template.files).resolve()) if template else None,
+        limits=manifest.engine.to_json(),
+        generation=evaluation.generation.to_json(),
+        choices=None,
+        chat=True,
+        system_prompt=evaluation.system_prompt,
+        prompts=str(prompts),
+        seed=0,
+        at_once=None,
+    )
+
+
+def _shown(
+    name: str, arms: list[str], evaluation: Evaluation, manifest: Manifest, row: Mapping[str, Json]
+) -> ShownPrompt:
+    training = manifest.finetune.training if manifest.finetune else None
+    other = training is not None and training.system_prompt != evaluation.system_prompt
+    longest = cast("dict[str, Json]", row["longest"])
+    found = cast("list[dict[str, Json]]", row["tokens"])
+    return ShownPrompt(
+        evaluation=name,
+        arms=tuple(arms),
+        prompts=cast("int", row["prompts"]),
+        prompt_id=str(row["prompt_id"]),
+        text=str(row["text"]),
+        tokens=tuple((cast("int", token["id"]), str(token["text"])) for token in found),
+        longest=(str(longest["prompt_id"]), cast("int", longest["tokens"])),
+        problems=tuple(map(str, cast("list[Json]", row["problems"]))),
+        notes=("the model is trained with another system prompt than it is asked with",) if other else (),
+    )
