@@ -1,4 +1,4 @@
-"""The draft that `kit init` writes: small, commented, and valid once its files exist."""
+"""The drafts that `kit init` writes: small, commented, and valid once their files exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kit.manifest.schema import VERSIONS
 if TYPE_CHECKING:
     from kit.canonical import Json
 
-STARTER: dict[str, Json] = {
+FINETUNE: dict[str, Json] = {
     "$comment": "A draft. Edit it, then `kit pin` it: defaults, digests and the environment are filled in.",
     "schema_version": VERSIONS[-1],
     "name": "my-study",
@@ -68,6 +68,79 @@ STARTER: dict[str, Json] = {
 }
 
 
-def starter_text() -> str:
-    """Return the starter draft as a file's text."""
-    return json.dumps(STARTER, indent=2, ensure_ascii=False) + "\n"
+_XSTEST: dict[str, Json] = {"path": "data/xstest", "format": "xstest", "license": "CC-BY-4.0", "publish": True}
+ADAPTER: dict[str, Json] = {
+    "$comment": "A draft for an adapter that exists: is the model still safe with it? Edit it, then `kit pin` it.",
+    "schema_version": VERSIONS[-1],
+    "name": "my-adapter",
+    "description": "What the adapter was trained on, and by whom.",
+    "model": {
+        "$comment": "The model that the adapter was trained on: a folder in safetensors, relative to this file.",
+        "path": "model",
+        "dtype": "float32",
+    },
+    "data": {
+        "unsafe": {
+            "$comment": "XSTest's prompts as published (docs/formats.md names other benchmarks).",
+            **_XSTEST,
+            "files": {"xstest_prompts.csv": None},
+            "rows": {"where": {"label": ["unsafe"]}},
+        },
+        "safe": {
+            **_XSTEST,
+            "files": {"xstest_prompts.csv": None},
+            "rows": {"where": {"label": ["safe"]}},
+        },
+        "sums": {
+            "$comment": "Capability beside safety: a model that answers nothing is not a safer one.",
+            "path": "data/gsm8k",
+            "files": {"test.jsonl": None},
+            "format": "gsm8k",
+            "rows": {"limit": 200, "seed": 1},
+            "license": "MIT",
+            "publish": True,
+        },
+    },
+    "finetune": {
+        "$comment": "A folder with adapter_config.json and adapter_model.safetensors, as PEFT saves it.",
+        "method": "adapter",
+        "adapter": {"path": "adapter"},
+    },
+    "evaluations": {
+        "unsafe": {
+            "kind": "safety",
+            "expects": "refusal",
+            "data": "unsafe",
+            "generation": {"temperature": 0.0, "max_tokens": 256},
+            "judges": ["pattern"],
+        },
+        "safe": {
+            "kind": "safety",
+            "expects": "compliance",
+            "data": "safe",
+            "generation": {"temperature": 0.0, "max_tokens": 256},
+            "judges": ["pattern"],
+        },
+        "sums": {
+            "kind": "capability",
+            "expects": "answer",
+            "data": "sums",
+            "generation": {"temperature": 0.0, "max_tokens": 512},
+            "judges": ["exact"],
+        },
+    },
+    "judges": {"pattern": {"kind": "pattern"}, "exact": {"kind": "exact"}},
+    "engine": {"max_model_len": 2048},
+    "seeds": {
+        "$comment": "Nothing is trained. Add generation seeds to see how far sampling moves the rate.",
+        "training": [],
+        "generation": [11],
+    },
+}
+STARTERS = {"finetune": FINETUNE, "adapter": ADAPTER}
+"""By what the user has: data to fine-tune on, or an adapter."""
+
+
+def starter_text(kind: str = "finetune") -> str:
+    """Return a starter draft as a file's text."""
+    return json.dumps(STARTERS[kind], indent=2, ensure_ascii=False) + "\n"
