@@ -22,10 +22,13 @@ def command(bundle: Path, signer: str | None, *, as_json: bool) -> None:
     with errors_as_json(as_json=as_json):
         found = verify(bundle, None if signer is None else read_signers(signer))
     if as_json:
-        show_json({"ok": True, "identity": found.identity(), **asdict(found), "unchecked": list(found.unchecked)})
+        document = {**asdict(found), "redaction": found.redaction.to_json() if found.redaction else None}
+        show_json({"ok": True, "identity": found.identity(), **document, "unchecked": list(found.unchecked)})
         return
     click.echo(found.identity())
     click.echo(f"{found.files} files as signed, {found.numbers} numbers and {found.verdicts} verdicts computed again")
     for sentence in found.unchecked:
         click.echo(f"not checked: {sentence}")
+    if origin := found.redaction:
+        click.echo(f"redacted: it says that it was made of {origin.original}, signed by {origin.signed_by}")
     click.echo(f"results digest: {found.results_digest}")

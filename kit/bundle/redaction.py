@@ -1,0 +1,67 @@
+"""What a redacted bundle says of itself: `record/redaction.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kit import fields
+
+if TYPE_CHECKING:
+    from kit.canonical import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """From which bundle it was made, and what was left out."""
+
+    kit: dict[str, Json]
+    """Which kit put it together."""
+    original: str
+    """The original's results digest."""
+    signed_by: str
+    """Fingerprint of the key that signed the original; in an anonymous bundle, a salted commitment to it."""
+    statement: str
+    """`sha256:` digest of the original's signed statement."""
+    key: str
+    """Tells redaction keys apart."""
+    withheld: tuple[str, ...]
+    """The evaluations whose texts are not there, in the order of their names."""
+    adapters: bool
+    """Whether the trained adapters are there."""
+    anonymous: bool
+    """Whether what could name the authors was left out."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the document as it stands in the bundle."""
+        return {
+            "kit": self.kit,
+            "original": {"results_digest": self.original, "signed_by": self.signed_by, "statement": self.statement},
+            "key": self.key,
+            "withheld": list(self.withheld),
+            "adapters": self.adapters,
+            "anonymous": self.anonymous,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> Redaction:
+        """Read a document that `to_json` wrote.
+
+        Raises:
+            FieldError: it is not such a document.
+        """
+        original = fields.mapping(document, "original")
+        names = document.get("withheld")
+        redaction = cls(
+            kit=fields.mapping(document, "kit"),
+            original=fields.text(original, "results_digest"),
+            signed_by=fields.text(original, "signed_by"),
+            statement=fields.text(original, "statement"),
+            key=fields.text(document, "key"),
+            withheld=tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else (),
+            adapters=document.get("adapters") is True,
+            anonymous=document.get("anonymous") is True,
+        )
+        if redaction.to_json() != document:
+            raise fields.FieldError("does not tell what was redacted")
+        return redaction
