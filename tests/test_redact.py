@@ -7,7 +7,7 @@ import json
 import shutil
 import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +15,7 @@ from scripted_project import (
     AWKWARD,
     judge_entry,
     judged_draft,
+    kit,
     run_scripted,
     write_files,
     write_judge,
@@ -23,15 +24,23 @@ from scripted_project import (
 
 from kit.assemble import write_numbers
 from kit.bundle.contents import load_contents, row_files
-from kit.bundle.files import digest_files, walk
-from kit.canonical import canonical_json, read_json, row_json
-from kit.digests import both_digests
+from kit.bundle.files import digest_files, folder_results_digest, walk
+from kit.canonical import canonical_json, read_json, row_json, write_rows
+from kit.diff.compare import Comparison, compare
+from kit.diff.document import to_json
+from kit.diff.evidence import Influence
+from kit.diff.grade import Grade
+from kit.diff.text import render
+from kit.digests import both_digests, data_digest
 from kit.errors import Finding
 from kit.judge.template import fill
+from kit.redact.anonymous import anonymous_manifest
 from kit.redact.bundle import Options, redact
-from kit.redact.commitment import RedactionKey
+from kit.redact.commitment import Place, RedactionKey, commitment
 from kit.redact.names import name_problems
-from kit.rows import Judgement, Prompt
+from kit.redact.opening import check_opened, open_records
+from kit.redact.withhold import completion_fields
+from kit.rows import Completion, Judgement, Prompt, load_rows
 from kit.signer.fixed import FixedSigner
 from kit.signer.seal import seal
 from kit.verify import verify
@@ -268,7 +277,7 @@ def test_what_may_be_published_stays_as_it_is(original: Path, tmp_path: Path) ->
 
 def test_adapters_can_be_left_out(original: Path, shared: Path, tmp_path: Path) -> None:
     assert (shared / "payload/adapters").is_dir()
-    without = redacted(original, tmp_path / "without", adapters=False)
+    without = redacted(original, tmp_path / "without", without_adapters=True)
     assert not (without / "payload/adapters").exists()
     assert verify(without).numbers == verify(shared).numbers
 
@@ -311,3 +320,236 @@ def test_fields_that_nobody_has_allowed_do_not_pass(original: Path, tmp_path: Pa
     write_numbers(bundle)
     seal(bundle, FixedSigner())
     assert CANARY.encode() not in all_bytes(redacted(bundle, tmp_path / "shared"))
+
+
+def compared(a: Path, b: Path, key: RedactionKey | None = None) -> Comparison:
+    digests = folder_results_digest(a), folder_results_digest(b)
+    return compare(load_contents(a), load_contents(b), results_digests=digests, key=key)
+
+
+@pytest.fixture(scope="module")
+def rerun(original: Path) -> Path:
+    """A second run, in which one completion came out otherwise, and its verdict did not."""
+    bundle = shutil.copytree(original, original.with_name("rerun"))
+    file = bundle / "payload/completions/tuned@1.unsafe@11.jsonl"
+    rows = load_rows(file, Completion)
+    rows[3] = replace(rows[3], text=rows[3].text.replace("03", "93"), token_ids=(*rows[3].token_ids[:-1], 7))
+    write_rows(file, (row.to_json() for row in rows))
+    write_numbers(bundle)
+    seal(bundle, FixedSigner())
+    return bundle
+
+
+def test_with_the_key_a_redaction_and_its_original_have_the_same_tokens(original: Path, shared: Path) -> None:
+    for a, b in ((original, shared), (shared, original)):
+        comparison = compared(a, b, KEY)
+        assert comparison.grade is Grade.TOKENS
+        assert "all 84 completions in common have the same tokens, 84 of them by their commitments" in comparison.reason
+
+
+def test_without_the_key_a_redaction_and_its_original_have_the_same_verdicts(original: Path, shared: Path) -> None:
+    for a, b in ((original, shared), (shared, original)):
+        comparison = compared(a, b)
+        assert comparison.grade is Grade.VERDICTS
+        assert "no verdict differs; whether 84 of 84 completions are the same cannot be told" in comparison.reason
+        assert "their texts are withheld" in comparison.reason
+        assert "0 of 9 cells in common are the same" in render(comparison)
+
+
+def test_two_redactions_by_one_key_compare_without_it(
+    original: Path, shared: Path, rerun: Path, tmp_path: Path
+) -> None:
+    same = compared(shared, redacted(original, tmp_path / "again"))
+    assert same.grade is Grade.BITWISE
+    other = compared(shared, redacted(rerun, tmp_path / "rerun"))
+    assert other.grade is Grade.VERDICTS
+    assert other.reason == "1 of 84 completions have other tokens, and no verdict differs"
+    (texts,) = [one for one in other.evidence.texts if one.divergences]
+    assert (str(texts.cell), list(texts.divergences)) == ("tuned@1.unsafe@11", ["r-03"])
+    assert "1 of 12 texts differ; 0 verdicts differ" in render(other)
+    assert to_json(other)["texts"]
+
+
+def test_two_redactions_by_two_keys_compare_by_verdicts_alone(original: Path, shared: Path, tmp_path: Path) -> None:
+    other = redacted(original, tmp_path / "other", OTHER_KEY)
+    comparison = compared(shared, other)
+    assert comparison.grade is Grade.VERDICTS
+    assert not [change for change in comparison.evidence.changes if change.influence is Influence.EXPERIMENT]
+    with pytest.raises(Finding, match="was made with another key"):
+        compared(shared, other, KEY)
+
+
+def test_a_difference_of_lengths_shows_without_the_key(shared: Path, rerun: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(rerun, tmp_path / "longer")
+    file = bundle / "payload/completions/tuned@1.unsafe@11.jsonl"
+    rows = load_rows(file, Completion)
+    rows[3] = replace(rows[3], token_ids=(*rows[3].token_ids, 7))
+    write_rows(file, (row.to_json() for row in rows))
+    comparison = compared(shared, bundle)
+    assert comparison.grade is Grade.VERDICTS
+    assert "1 of 84 completions have other tokens, and whether the others are the same" in comparison.reason
+
+
+def test_withheld_prompts_from_other_files_are_not_taken_for_the_same(shared: Path, original: Path) -> None:
+    whole, part = load_contents(original), load_contents(shared)
+    data = whole.manifest.data["unsafe"]
+    moved = replace(data, source=replace(data.source, files={"unsafe.jsonl": data_digest(b"others")}))
+    changed = replace(whole, manifest=replace(whole.manifest, data={**whole.manifest.data, "unsafe": moved}))
+    comparison = compare(changed, part, results_digests=("sha256:a", "sha256:b"))
+    assert comparison.grade is Grade.INCOMPARABLE
+    assert "the prompts of unsafe, which are withheld and come from other files" in comparison.reason
+    with_key = compare(changed, part, results_digests=("sha256:a", "sha256:b"), key=KEY)
+    assert with_key.grade is Grade.TOKENS
+
+
+def test_one_opened_record_is_held_against_its_commitment(original: Path, shared: Path) -> None:
+    names = ["unsafe:r-03", "tuned@1.unsafe@11:r-03", "base.unsafe@11.llm:r-03", "sums:s-1"]
+    document = open_records(load_contents(original), names, KEY, "bundle")
+    assert check_opened(load_contents(shared), document, "opened.json") == 4
+    records: Any = document["records"]
+    assert records[0]["fields"]["text"]["value"] == load_contents(original).prompts["unsafe"][3].text
+    wrong: list[tuple[tuple[Any, ...], Any]] = [
+        ((0, "fields", "text", "value"), "another text"),
+        ((0, "fields", "text", "salt"), "00" * 32),
+        ((0, "fields", "text", "salt"), records[0]["fields"]["text"]["salt"] + "00"),
+        ((0, "fields", "text", "salt"), "not a salt"),
+        ((0, "fields", "text", "salt"), None),
+        ((0, "fields", "text"), []),
+        ((0, "fields"), {}),
+        ((0, "id"), "r-04"),
+        ((0, "file"), "payload/prompts/unsafe-sampled.jsonl"),
+        ((1, "fields", "token_ids", "value"), [1]),
+        ((2,), 7),
+    ]
+    for path, value in wrong:
+        changed: Any = json.loads(json.dumps(document))
+        place = changed["records"]
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        with pytest.raises(Finding, match=rf"opened.json::\$\.records\[{path[0]}\]"):
+            check_opened(load_contents(shared), changed, "opened.json")
+    with pytest.raises(Finding, match="holds no opened records"):
+        check_opened(load_contents(shared), {"version": 1, "records": []}, "opened.json")
+    with pytest.raises(Finding, match="'unsafe:r-99' is not a record"):
+        open_records(load_contents(original), ["unsafe:r-99"], KEY, "bundle")
+
+
+def test_a_salt_opens_one_record_of_one_run(original: Path, shared: Path, rerun: Path, tmp_path: Path) -> None:
+    """Whoever was shown one record can try its salts elsewhere: even the right text is then not confirmed."""
+    document: Any = open_records(load_contents(original), ["tuned@1.unsafe@11:r-03"], KEY, "bundle")
+    salts = [bytes.fromhex(one["salt"]) for one in document["records"][0]["fields"].values()]
+    other = redacted(rerun, tmp_path / "rerun")
+    for whole, part in ((original, shared), (rerun, other)):
+        pairs = zip(row_files(load_contents(whole)), row_files(load_contents(part)), strict=True)
+        confirmed = [
+            (str(file), row.prompt_id, field)
+            for (file, rows), (_, withheld) in pairs
+            for row, hidden in zip(rows, withheld, strict=True)
+            if isinstance(row, Completion) and isinstance(hidden, Completion)
+            for field, value in completion_fields(row).items()
+            for salt in salts
+            if commitment(salt, Place(str(file), row.prompt_id, field), value) == (hidden.withheld or {})[field]
+        ]
+        same = {"text", "token_ids", "prompt_tokens"} if whole is original else {"prompt_tokens"}
+        assert {field for *_, field in confirmed} == same
+        assert {record[:2] for record in confirmed} == {("payload/completions/tuned@1.unsafe@11.jsonl", "r-03")}
+
+
+def test_an_anonymous_bundle_names_nobody(original: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(original, tmp_path / "original")
+    manifest: Any = read_json(bundle / "manifest.json")
+    manifest |= {"name": "smithlab-study", "description": "By Smithlab.", "$comment": "smithlab"}
+    manifest["model"]["path"] = "smithlab/model"
+    manifest["data"]["train"] |= {"path": "smithlab/data", "$comment": "smithlab"}
+    manifest["data"]["train"]["files"] = {"smithlab.jsonl": manifest["data"]["train"]["files"]["train.jsonl"]}
+    manifest["judges"]["llm"]["template"]["path"] = "smithlab/judge"
+    environment = manifest["environment"]
+    environment["packages"] |= {"smithlab-utils": "1.0", "torch": "2.13.0+smithlab"}
+    environment |= {"image": f"registry.smithlab.org/kit@sha256:{'0' * 64}"}
+    environment["platform"]["system"] = "Linux 6.1.0-smithlab"
+    recorded = environment | {"switches": environment["switches"] | {"CACHE": "/home/smithlab"}}
+    adapter = bundle / "payload/adapters/tuned@1/adapter_config.json"
+    adapter.write_bytes(canonical_json({"base_model_name_or_path": "smithlab/model"}))
+    for name, document in (("manifest", manifest), ("record/environment", recorded)):
+        (bundle / f"{name}.json").write_bytes(canonical_json(document))
+    write_numbers(bundle)
+    seal(bundle, FixedSigner())
+    author = verify(bundle).fingerprint
+    assert b"smithlab" in all_bytes(redacted(bundle, tmp_path / "named")).lower()
+    hidden = redacted(bundle, tmp_path / "hidden", anonymous=True)
+    content = all_bytes(hidden).lower()
+    assert b"smithlab" not in content
+    assert author.encode().lower() not in content
+    found = verify(hidden)
+    assert found.numbers == verify(bundle).numbers
+    assert compared(bundle, hidden, KEY).grade is Grade.TOKENS
+    assert compared(hidden, bundle).grade is Grade.VERDICTS
+    assert compared(hidden, redacted(original, tmp_path / "also", anonymous=True)).grade is Grade.BITWISE
+
+
+def test_the_patches_of_variations_are_made_anonymous_too() -> None:
+    document: dict[str, Json] = {
+        "model": {"path": "smith/a", "files": {"config.json": "1", "smith.py": "2"}},
+        "data": {"x": {"path": "smith/b", "files": {"smith.jsonl": "3"}}},
+        "variations": [
+            {
+                "name": "v",
+                "set": {"/model/path": "smith/c", "/data/x/files/smith.jsonl": "4", "/data/x/files": {"b": "5"}},
+            },
+            {"name": "w", "set": {"/data/x": {"path": "smith/b", "files": {"smith.jsonl": "6"}}}},
+        ],
+        "environment": {"packages": {}, "switches": {}},
+    }
+    once = anonymous_manifest(document)
+    assert "smith" not in json.dumps(once)
+    assert once["model"] == {"path": "path-1", "files": {"config.json": "1", "file-3.py": "2"}}
+    assert once["variations"] == [
+        {
+            "name": "v",
+            "set": {"/model/path": "path-3", "/data/x/files/file-2.jsonl": "4", "/data/x/files": {"file-1": "5"}},
+        },
+        {"name": "w", "set": {"/data/x": {"path": "path-2", "files": {"file-2.jsonl": "6"}}}},
+    ]
+    assert anonymous_manifest(once) == once
+
+
+def test_the_commands(original: Path, tmp_path: Path) -> None:
+    def run(*arguments: object, code: int = 0) -> str:
+        done = kit(*arguments, home=tmp_path)
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    said = run("redact", original, "--out", "shared")
+    key = tmp_path / ".config/kit/redaction_key"
+    assert f"made a redaction key for you: {key}" in said
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert "withheld: sums, unsafe, unsafe-sampled" in said
+    secret = key.read_text().strip()
+    for form in (secret.encode(), bytes.fromhex(secret), base64.b64encode(bytes.fromhex(secret))):
+        assert form not in all_bytes(tmp_path / "shared")
+    said = run("verify", "shared.zip")
+    assert f"made of {verify(original).results_digest}, signed by {verify(original).fingerprint}" in said
+    assert "not checked: the verdicts on unsafe: the texts that were judged are withheld" in said
+    assert "made a redaction key" not in run("redact", original, "--out", "again", "--json")
+    assert run("diff", "shared", "again").startswith("bitwise")
+    assert run("diff", original, "shared").startswith("verdicts")
+    assert run("diff", original, "shared", "--key", key, "--require", "tokens").startswith("tokens")
+    run("redact", original, "--open", "unsafe:r-03", "--open", "base.unsafe@11:r-03", "--out", "opened.json")
+    assert "2 opened records are those that the bundle commits to" in run("verify", "shared", "--opened", "opened.json")
+    assert json.loads(run("redact", original, "--open", "unsafe:r-03"))["records"][0]["id"] == "r-03"
+    assert "exists already" in run("redact", original, "--open", "unsafe:r-03", "--out", "opened.json", code=2)
+    assert "is redacted already" in run("redact", "shared", "--out", "twice", code=1)
+    assert "exists already" in run("redact", original, "--out", "shared", code=2)
+    assert "give --out" in run("redact", original, code=2)
+    judge = tmp_path / "judge.json"
+    judge.write_text('{"kind": "pattern"}')
+    assert "withholds the texts" in run("rejudge", "shared", "--judge", f"more={judge}", "--out", "re", code=1)
+    key.chmod(0o644)
+    assert "may be read by others" in run("redact", original, "--out", "third", code=1)
+    key.chmod(0o600)
+    key.write_text("short")
+    assert "is not a redaction key" in run("redact", original, "--out", "third", code=1)
+    report = (tmp_path / "shared/report.html").read_text()
+    assert "redacted: texts are withheld" in report

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.diff.compare import Comparison
+    from kit.redact.commitment import RedactionKey
 
 
-def compare_bundles(a: Path, b: Path, margin: float | None = None) -> Comparison:
+def compare_bundles(a: Path, b: Path, margin: float | None = None, key: RedactionKey | None = None) -> Comparison:
     """Read two bundles and compare them; their signatures are `kit verify`'s business.
 
     Raises:
-        Finding: a bundle is malformed.
+        Finding: a bundle is malformed, or was redacted with another key.
         Trouble: a bundle cannot be read.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
         digests = folder_results_digest(first), folder_results_digest(second)
-        return compare(load_contents(first), load_contents(second), results_digests=digests, margin=margin)
+        return compare(load_contents(first), load_contents(second), results_digests=digests, margin=margin, key=key)

@@ -20,9 +20,16 @@ GRADES = ("bitwise", "tokens", "verdicts", "equivalent")
 @click.option(
     "--margin", type=click.FloatRange(0, 1, min_open=True), help="Largest difference of a rate that is still the same."
 )
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Redaction key, to compare texts that one of the bundles withholds.",
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, a: Path, b: Path, require: str, margin: float | None, *, as_json: bool) -> None:
+def command(
+    ctx: click.Context, a: Path, b: Path, require: str, margin: float | None, key: Path | None, *, as_json: bool
+) -> None:
     """Compare two bundles: the grade, why, and what differs.
 
     What differs beside the results stands with the likeliest cause first.
@@ -31,9 +38,10 @@ def command(ctx: click.Context, a: Path, b: Path, require: str, margin: float | 
     from kit.diff.document import to_json
     from kit.diff.grade import Grade
     from kit.diff.text import render
+    from kit.redact.key import read_redaction_key
 
     with errors_as_json(as_json=as_json):
-        comparison = compare_bundles(a, b, margin)
+        comparison = compare_bundles(a, b, margin, read_redaction_key(key) if key else None)
     if as_json:
         show_json(to_json(comparison))
     else:

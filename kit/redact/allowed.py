@@ -43,19 +43,15 @@ ENVIRONMENT: Shape = {
     "system_packages": {"*": None},
 }
 RUN: Shape = {"kit": _KIT, "start": None, "end": None, "engine_loads": None, "steps": _STEPS}
-REJUDGE: Shape = {
-    "readings": [
-        {
-            "original": None,
-            "judges": [None],
-            "kit": _KIT,
-            "start": None,
-            "end": None,
-            "engine_loads": None,
-            "steps": _STEPS,
-            "environment": ENVIRONMENT,
-        }
-    ]
+READING: Shape = {
+    "original": None,
+    "judges": [None],
+    "kit": _KIT,
+    "start": None,
+    "end": None,
+    "engine_loads": None,
+    "steps": _STEPS,
+    "environment": ENVIRONMENT,
 }
 TRAINING: Shape = {
     "step0_weights": None,

@@ -19,6 +19,8 @@ from kit.errors import Finding, Trouble
 from kit.identity import kit_identity
 from kit.redact import allowed
 from kit.redact.allowed import only_allowed
+from kit.redact.anonymous import anonymous_environment, anonymous_manifest
+from kit.redact.commitment import Place
 from kit.redact.names import known_answers, name_problems
 from kit.redact.withhold import not_for_publication, withhold
 from kit.run import archive_of, fresh_partial, publish, require_free
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.bundle.contents import Contents
+    from kit.canonical import Json
     from kit.redact.commitment import RedactionKey
     from kit.signer.interface import Signer
 
@@ -38,8 +41,10 @@ class Options:
 
     everything: bool = False
     """Withhold the texts of every evaluation, published or not."""
-    adapters: bool = True
-    """Keep the trained adapters."""
+    without_adapters: bool = False
+    """Leave the trained adapters out."""
+    anonymous: bool = False
+    """Leave out what could name the authors; adapters, whose configuration names a path, as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +83,18 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
     redaction = Redaction(
         kit=kit_identity(),
         original=intact.claim.results_digest,
-        signed_by=intact.fingerprint,
+        signed_by=_committed(intact.fingerprint, key) if options.anonymous else intact.fingerprint,
         statement=f"sha256:{both_digests((original / layout.STATEMENT).read_bytes()).sha256}",
         key=key.id,
         withheld=evaluations,
-        adapters=options.adapters,
-        anonymous=False,
+        adapters=not (options.without_adapters or options.anonymous),
+        anonymous=options.anonymous,
     )
     try:
         partial = fresh_partial(out)
-        _write(original, partial, contents, redaction, key)
+        _write_manifest(original, partial, contents, redaction)
+        _write_payload(original, partial, contents, redaction, key)
+        _write_record(partial, contents, redaction)
         write_numbers(partial)
         sealed = publish(partial, out, signer)
     except OSError as error:
@@ -102,23 +109,49 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
     )
 
 
-def _write(original: Path, target: Path, contents: Contents, redaction: Redaction, key: RedactionKey) -> None:
-    """Write all but numbers, report and signatures."""
+def _committed(fingerprint: str, key: RedactionKey) -> str:
+    """Return the commitment to whose key signed the original: of public keys there are lists to guess from."""
+    return key.commit(Place(str(layout.REDACTION), "original", "signed_by"), fingerprint)
+
+
+def _write_manifest(original: Path, target: Path, contents: Contents, redaction: Redaction) -> None:
+    if redaction.anonymous:
+        write_document(target / layout.MANIFEST, anonymous_manifest(contents.manifest.to_json()))
+    else:
+        target.mkdir()
+        shutil.copyfile(original / layout.MANIFEST, target / layout.MANIFEST)
+
+
+def _write_payload(original: Path, target: Path, contents: Contents, redaction: Redaction, key: RedactionKey) -> None:
+    """Write rows, traces and adapters; the metrics follow from them."""
     for name, rows in row_files(withhold(contents, redaction.withheld, key)):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         write_rows(target / name, (row.to_json() for row in rows))
-    shutil.copyfile(original / layout.MANIFEST, target / layout.MANIFEST)
     for weights, trace in contents.training.items():
         write_document(target / layout.training_file(weights), only_allowed(trace, allowed.TRAINING))
         for file in adapter_files(weights) if redaction.adapters else ():
             if (original / file).is_file():  # only LoRA leaves one
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(original / file, target / file)
+
+
+def _write_record(target: Path, contents: Contents, redaction: Redaction) -> None:
+    environment = only_allowed(contents.environment, allowed.ENVIRONMENT)
+    if redaction.anonymous:
+        environment = anonymous_environment(environment)
     self_test = allowed.self_test(known_answers(contents))
     write_document(target / layout.SELFTEST, only_allowed(contents.selftest, self_test))
     write_document(target / layout.RUN, only_allowed(contents.run, allowed.RUN))
-    write_document(target / layout.ENVIRONMENT, only_allowed(contents.environment, allowed.ENVIRONMENT))
+    write_document(target / layout.ENVIRONMENT, environment)
     if contents.readings:
-        rejudge = only_allowed({"readings": [*contents.readings]}, allowed.REJUDGE)
-        write_document(target / layout.REJUDGE, rejudge)
+        readings = [only_allowed(one, allowed.READING) for one in contents.readings]
+        write_document(target / layout.REJUDGE, {"readings": [_reading(one, redaction) for one in readings]})
     write_document(target / layout.REDACTION, redaction.to_json())
+
+
+def _reading(reading: dict[str, Json], redaction: Redaction) -> dict[str, Json]:
+    """Return what is told of judges that were added later."""
+    environment = reading.get("environment")
+    if not redaction.anonymous or not isinstance(environment, dict):
+        return reading
+    return {**reading, "environment": anonymous_environment(environment)}
