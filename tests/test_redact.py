@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import re
 import shutil
 import struct
 from dataclasses import replace
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted_project import (
     AWKWARD,
     judge_entry,
@@ -25,6 +29,7 @@ from scripted_project import (
 from kit.assemble import write_numbers
 from kit.bundle.contents import load_contents, row_files
 from kit.bundle.files import digest_files, folder_results_digest, walk
+from kit.bundle.redaction import Redaction
 from kit.canonical import canonical_json, read_json, row_json, write_rows
 from kit.diff.compare import Comparison, compare
 from kit.diff.document import to_json
@@ -33,6 +38,7 @@ from kit.diff.grade import Grade
 from kit.diff.text import render
 from kit.digests import both_digests, data_digest
 from kit.errors import Finding
+from kit.fields import FieldError
 from kit.judge.template import fill
 from kit.redact.anonymous import anonymous_manifest
 from kit.redact.bundle import Options, redact
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from kit.bundle.contents import Contents
     from kit.canonical import Json
 
 KEY, OTHER_KEY = RedactionKey(b"k" * 32), RedactionKey(b"o" * 32)
@@ -280,6 +287,10 @@ def test_adapters_can_be_left_out(original: Path, shared: Path, tmp_path: Path) 
     without = redacted(original, tmp_path / "without", without_adapters=True)
     assert not (without / "payload/adapters").exists()
     assert verify(without).numbers == verify(shared).numbers
+    traces = load_contents(without).training.values(), load_contents(shared).training.values()
+    assert [["losses" in trace for trace in one] for one in traces] == [[False, False], [True, True]]
+    assert not compared(without, shared).evidence.training
+    assert compared(without, shared).grade is Grade.TOKENS
 
 
 @pytest.mark.parametrize(
@@ -553,3 +564,79 @@ def test_the_commands(original: Path, tmp_path: Path) -> None:
     assert "is not a redaction key" in run("redact", original, "--out", "third", code=1)
     report = (tmp_path / "shared/report.html").read_text()
     assert "redacted: texts are withheld" in report
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+VALUE = TEXT | st.lists(st.integers(0, 2**17), max_size=4)
+
+
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT, VALUE), min_size=2, max_size=2))
+def test_a_commitment_is_to_one_value_in_one_place(both: list[tuple[str, str, str, Any]]) -> None:
+    """Fields cannot be shifted into each other: `a` + `bc` is not `ab` + `c`."""
+    one, other = (KEY.commit(Place(file, record, field), value) for file, record, field, value in both)
+    assert (one == other) == (both[0] == both[1])
+    file, record, field, value = both[0]
+    place = Place(file, record, field)
+    assert commitment(KEY.salt(place, value), place, value) == one != OTHER_KEY.commit(place, value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.just("0" * 64),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_a_record_of_a_redaction_from_a_stranger_is_read_or_refused(shared: Path, data: st.DataObject) -> None:
+    document: Any = read_json(shared / "record/redaction.json")
+    place = document["original"] if data.draw(st.booleans()) else document
+    place[data.draw(st.sampled_from([*sorted(place), "more"]))] = data.draw(JSON)
+    with contextlib.suppress(FieldError):
+        assert Redaction.from_json(document).to_json() == document
+
+
+@pytest.fixture(scope="module")
+def opened(original: Path) -> dict[str, Json]:
+    return open_records(load_contents(original), ["unsafe:r-03"], KEY, "bundle")
+
+
+@pytest.fixture(scope="module")
+def published(shared: Path) -> Contents:
+    return load_contents(shared)
+
+
+@given(st.data())
+def test_opened_records_from_a_stranger_are_confirmed_or_refused(
+    opened: dict[str, Json], published: Contents, data: st.DataObject
+) -> None:
+    document: Any = json.loads(json.dumps(opened))
+    record = document["records"][0]
+    place = data.draw(st.sampled_from([document, record, record["fields"], record["fields"]["text"]]))
+    key = data.draw(st.sampled_from(sorted(place)))
+    before, place[key] = place[key], data.draw(JSON)
+    if place[key] == before:
+        assert check_opened(published, document, "opened.json") == 1
+    else:
+        with pytest.raises(Finding, match=r"opened\.json"):
+            check_opened(published, document, "opened.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("withheld", ["sums", "unsafe"], "withholds texts, and record/redaction.json says otherwise"),
+        ("withheld", ["more", "sums", "unsafe", "unsafe-sampled"], "withholds more, which is no evaluation"),
+        ("withheld", ["\x1b[2J", "sums"], "does not tell what was redacted"),
+        ("key", "\x1b[2J", "'key' has not the form"),
+        ("adapters", False, "is not called for by the manifest"),
+    ],
+)
+def test_a_record_that_says_something_else_than_the_rows_is_found(
+    shared: Path, tmp_path: Path, path: str, value: Json, said: str
+) -> None:
+    bundle = shutil.copytree(shared, tmp_path / "bundle")
+    document: Any = read_json(bundle / "record/redaction.json")
+    (bundle / "record/redaction.json").write_bytes(canonical_json(document | {path: value}))
+    with pytest.raises(Finding, match=re.escape(said)):
+        load_contents(bundle)

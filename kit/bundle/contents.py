@@ -146,6 +146,9 @@ def row_files(
 
 def _withheld_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
     """Yield the files of rows with texts that the record calls withheld, and the other way about."""
+    for unknown in sorted(set(contents.withheld) - contents.prompts.keys()):
+        what = f"withholds {unknown}, which is no evaluation of the manifest"
+        yield Problem(f"{folder}/{layout.REDACTION}", what)
     asked: list[tuple[str, PurePosixPath, Sequence[Prompt] | Sequence[Completion]]] = [
         *((name, layout.prompts_file(name), rows) for name, rows in contents.prompts.items()),
         *((cell.evaluation, layout.completions_file(cell), rows) for cell, rows in contents.completions.items()),

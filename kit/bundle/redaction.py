@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit import fields
+from kit.cells import NAME
 
 if TYPE_CHECKING:
     from kit.canonical import Json
+
+_FORMS = {
+    "results_digest": re.compile(r"sha256:[0-9a-f]{64}"),
+    "signed_by": re.compile(r"SHA256:[A-Za-z0-9+/]{43}|hmac-sha256:[0-9a-f]{64}"),
+    "statement": re.compile(r"sha256:[0-9a-f]{64}"),
+    "key": re.compile(r"[0-9a-f]{32}"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +37,7 @@ class Redaction:
     withheld: tuple[str, ...]
     """The evaluations whose texts are not there, in the order of their names."""
     adapters: bool
-    """Whether the trained adapters are there."""
+    """Whether the trained adapters and the losses of their training are there."""
     anonymous: bool
     """Whether what could name the authors was left out."""
 
@@ -51,6 +60,9 @@ class Redaction:
             FieldError: it is not such a document.
         """
         original = fields.mapping(document, "original")
+        for name, form in _FORMS.items():
+            if not form.fullmatch(fields.text(document if name == "key" else original, name)):
+                raise fields.FieldError(f"{name!r} has not the form that the kit writes")
         names = document.get("withheld")
         redaction = cls(
             kit=fields.mapping(document, "kit"),
@@ -58,7 +70,9 @@ class Redaction:
             signed_by=fields.text(original, "signed_by"),
             statement=fields.text(original, "statement"),
             key=fields.text(document, "key"),
-            withheld=tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else (),
+            withheld=tuple(sorted({str(one) for one in names if NAME.fullmatch(str(one))}))
+            if isinstance(names, list)
+            else (),
             adapters=document.get("adapters") is True,
             anonymous=document.get("anonymous") is True,
         )

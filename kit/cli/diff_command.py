@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
+
+if TYPE_CHECKING:
+    from kit.redact.commitment import RedactionKey
 
 GRADES = ("bitwise", "tokens", "verdicts", "equivalent")
 
@@ -38,12 +42,17 @@ def command(
     from kit.diff.document import to_json
     from kit.diff.grade import Grade
     from kit.diff.text import render
-    from kit.redact.key import read_redaction_key
 
     with errors_as_json(as_json=as_json):
-        comparison = compare_bundles(a, b, margin, read_redaction_key(key) if key else None)
+        comparison = compare_bundles(a, b, margin, _read(key) if key else None)
     if as_json:
         show_json(to_json(comparison))
     else:
         click.echo(render(comparison))
     ctx.exit(0 if comparison.agrees(Grade(require)) else 1)
+
+
+def _read(key: Path) -> RedactionKey:
+    from kit.redact.key import read_redaction_key  # brings cryptography, which most comparisons do without
+
+    return read_redaction_key(key)

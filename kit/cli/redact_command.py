@@ -23,7 +23,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--key", type=_file, help="Redaction key; made if there is none. Default: in your configuration folder.")
 @click.option("--signing-key", type=_file, help="Private Ed25519 key to sign with.")
 @click.option("--all", "everything", is_flag=True, help="Withhold every text, whatever the manifest lets be published.")
-@click.option("--without-adapters", is_flag=True, help="Leave the trained adapters out.")
+@click.option("--without-adapters", is_flag=True, help="Leave out trained adapters and losses of the training.")
 @click.option("--anonymous", is_flag=True, help="For double-blind review: leave out what could name the authors.")
 @click.option(
     "--open",
@@ -107,6 +107,8 @@ def _show(redacted: Redacted, *, as_json: bool) -> None:
     withheld = ", ".join(redacted.redaction.withheld) or "nothing: the manifest lets every data set's text be published"
     click.echo(f"bundle: {redacted.folder} and {redacted.archive}, signed by {redacted.fingerprint}")
     click.echo(f"withheld: {withheld}")
+    if redacted.trained_on_withheld:
+        click.echo("the adapters were trained on texts that may not be published: --without-adapters leaves them out")
     if redacted.redaction.anonymous:
         click.echo(f"anonymous: if {redacted.fingerprint} is known to be yours, sign with a new key (--signing-key)")
     click.echo(f"results digest: {redacted.results_digest}")

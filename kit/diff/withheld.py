@@ -44,7 +44,7 @@ def comparable(a: Contents, b: Contents, key: RedactionKey | None) -> Comparable
     """
     if key and (problems := [_other_key(one) for one in (a, b) if one.redaction and one.redaction.key != key.id]):
         raise Finding(problems)
-    a, b = _equally_anonymous(a, b)
+    a, b = _with_the_same_left_out(a, b)
     common = sorted(set(a.prompts) & set(b.prompts))
     compared = {name: _means(name, a, b, key) for name in common}
     committed = [name for name in common if compared[name] is Compared.COMMITMENTS]
@@ -97,11 +97,20 @@ def _from_other_files(evaluation: str) -> Change:
     return Change("prompts", path, None, None, Influence.EXPERIMENT, "whether they are the same, the key would tell")
 
 
-def _equally_anonymous(a: Contents, b: Contents) -> tuple[Contents, Contents]:
-    """Leave out of both what one of them leaves out for review."""
-    if not any(one.redaction and one.redaction.anonymous for one in (a, b)):
-        return a, b
-    return _anonymous(a), _anonymous(b)
+def _with_the_same_left_out(a: Contents, b: Contents) -> tuple[Contents, Contents]:
+    """Leave out of both what one of them leaves out: that is no difference between the runs."""
+    redactions = [one.redaction for one in (a, b) if one.redaction]
+    if not all(redaction.adapters for redaction in redactions):
+        a, b = _without_losses(a), _without_losses(b)
+    if any(redaction.anonymous for redaction in redactions):
+        a, b = _anonymous(a), _anonymous(b)
+    return a, b
+
+
+def _without_losses(contents: Contents) -> Contents:
+    traces = contents.training.items()
+    kept = {weights: {name: one for name, one in trace.items() if name != "losses"} for weights, trace in traces}
+    return replace(contents, training=kept)
 
 
 def _anonymous(contents: Contents) -> Contents:

@@ -53,14 +53,18 @@ READING: Shape = {
     "steps": _STEPS,
     "environment": ENVIRONMENT,
 }
-TRAINING: Shape = {
+TRAINING: dict[str, Shape] = {
     "step0_weights": None,
     "weights": None,
-    "losses": [{"step": None, "loss": None, "grad_norm": None, "learning_rate": None}],
     "order": [None],
     "template": None,
     "trainable_parameters": None,
 }
+TRAINING_WITH_LOSSES: Shape = {
+    **TRAINING,
+    "losses": [{"step": None, "loss": None, "grad_norm": None, "learning_rate": None}],
+}
+"""A loss is a function of the few rows of one batch: whoever has the base model can try rows that they guess."""
 
 
 def self_test(known: Iterable[str]) -> Shape:

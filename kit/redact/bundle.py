@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
+    from kit.manifest.model import Manifest
     from kit.redact.commitment import RedactionKey
     from kit.signer.interface import Signer
 
@@ -42,7 +43,7 @@ class Options:
     everything: bool = False
     """Withhold the texts of every evaluation, published or not."""
     without_adapters: bool = False
-    """Leave the trained adapters out."""
+    """Leave out the trained adapters and the losses of the training, by which training rows can be guessed."""
     anonymous: bool = False
     """Leave out what could name the authors; adapters, whose configuration names a path, as well."""
 
@@ -56,6 +57,8 @@ class Redacted:
     results_digest: str
     fingerprint: str
     redaction: Redaction
+    trained_on_withheld: bool
+    """Whether there are adapters in it that were trained on texts that may not be published."""
 
 
 def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, signer: Signer) -> Redacted:
@@ -106,7 +109,13 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
         results_digest=sealed.results_digest,
         fingerprint=sealed.fingerprint,
         redaction=redaction,
+        trained_on_withheld=redaction.adapters and _is_trained_on_withheld(contents.manifest),
     )
+
+
+def _is_trained_on_withheld(manifest: Manifest) -> bool:
+    data = manifest.finetune.data if manifest.finetune else None
+    return data is not None and not manifest.data[data].publish
 
 
 def _committed(fingerprint: str, key: RedactionKey) -> str:
@@ -127,8 +136,9 @@ def _write_payload(original: Path, target: Path, contents: Contents, redaction: 
     for name, rows in row_files(withhold(contents, redaction.withheld, key)):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         write_rows(target / name, (row.to_json() for row in rows))
+    traced = allowed.TRAINING_WITH_LOSSES if redaction.adapters else allowed.TRAINING
     for weights, trace in contents.training.items():
-        write_document(target / layout.training_file(weights), only_allowed(trace, allowed.TRAINING))
+        write_document(target / layout.training_file(weights), only_allowed(trace, traced))
         for file in adapter_files(weights) if redaction.adapters else ():
             if (original / file).is_file():  # only LoRA leaves one
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
