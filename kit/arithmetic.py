@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
-from kit.bundle.contents import adapter_files
+from kit.bundle.contents import adapter_files, row_files
 from kit.canonical import canonical_json, read_json, row_json
 from kit.digests import both_digests
 from kit.errors import Finding, Problem, child_path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
+    from kit.cells import Cell
     from kit.digests import FileDigests
     from kit.judge.interface import Judge
     from kit.rows import Completion, Judgement, Prompt
@@ -56,16 +57,18 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
     """
     computed = compute(contents)
     known, unchecked = _known_judges(contents)
+    readable = {key: rows for key, rows in contents.verdicts.items() if key[0].evaluation not in contents.withheld}
+    unchecked += [f"the verdicts on {name}: the texts that were judged are withheld" for name in contents.withheld]
     return Recomputed(
         problems=(
             *_form_problems(folder, files, contents),
             *_metrics_problems(folder, files, computed),
             *_adapter_problems(folder, files, contents),
-            *_verdict_problems(folder, contents, known),
+            *_verdict_problems(folder, contents, readable, known),
         ),
         metrics=computed,
         numbers=len(_leaves(computed)),
-        verdicts=sum(len(rows) for (_, name), rows in contents.verdicts.items() if name in known),
+        verdicts=sum(len(rows) for (_, name), rows in readable.items() if name in known),
         unchecked=tuple(unchecked),
     )
 
@@ -85,21 +88,8 @@ def _forms(folder: Path, files: Iterable[str], contents: Contents) -> Iterator[t
     for name in files:
         if name.endswith(".json") and not name.startswith(f"{layout.ADAPTERS}/"):
             yield name, canonical_json(read_json(folder / name))
-    for name, rows in _row_files(contents):
-        yield name, b"".join(row_json(row.to_json()) for row in rows)
-
-
-def _row_files(
-    contents: Contents,
-) -> Iterator[tuple[str, Sequence[Prompt] | Sequence[Completion] | Sequence[Judgement]]]:
-    for evaluation, prompts in contents.prompts.items():
-        yield str(layout.prompts_file(evaluation)), prompts
-    for cell, completions in contents.completions.items():
-        yield str(layout.completions_file(cell)), completions
-    for (cell, judge), answers in contents.judging.items():
-        yield str(layout.judging_file(cell, judge)), answers
-    for (cell, judge), verdicts in contents.verdicts.items():
-        yield str(layout.verdicts_file(cell, judge)), verdicts
+    for path, rows in row_files(contents):
+        yield str(path), b"".join(row_json(row.to_json()) for row in rows)
 
 
 def _metrics_problems(folder: Path, files: Collection[str], metrics: Mapping[str, Json]) -> Iterator[Problem]:
@@ -154,9 +144,14 @@ def _known_judges(contents: Contents) -> tuple[set[str], list[str]]:
     return known, unchecked
 
 
-def _verdict_problems(folder: Path, contents: Contents, known: Collection[str]) -> Iterator[Problem]:
+def _verdict_problems(
+    folder: Path,
+    contents: Contents,
+    verdicts: Mapping[tuple[Cell, str], Sequence[Judgement]],
+    known: Collection[str],
+) -> Iterator[Problem]:
     """Yield the verdicts that a judge does not give when it is asked again."""
-    for (cell, name), rows in contents.verdicts.items():
+    for (cell, name), rows in verdicts.items():
         if name not in known:
             continue
         where = f"{folder}/{layout.verdicts_file(cell, name)}"

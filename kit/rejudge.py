@@ -12,7 +12,7 @@ from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
 from kit.digests import file_digest
-from kit.errors import Trouble
+from kit.errors import Finding, Trouble
 from kit.execute import Executor
 from kit.identity import kit_identity
 from kit.judging import in_order_of_engines, judge_self_tests, judge_step
@@ -81,6 +81,9 @@ def rejudge(
     """
     began = now()
     contents = load_contents(original)
+    if contents.withheld:
+        what = f"withholds the texts of {', '.join(contents.withheld)}, which a judge would read"
+        raise Finding.of(original, what, "rejudge the bundle that it was made of, and redact that")
     cells = _new_cells(contents, loaded)
     judges = loaded.manifest.judges
     try:

@@ -1,10 +1,12 @@
 """The rows that everything else is computed from: prompts, completions, verdicts.
 
 A bundle's numbers are a pure function of these rows. Each row knows its own JSON form; ids tie them together.
+In a redacted bundle, salted commitments stand in place of texts (`kit.redact`).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -14,9 +16,12 @@ from kit.canonical import read_rows
 from kit.errors import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from kit.canonical import Json
+
+_COMMITMENT = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 
 
 class Verdict(StrEnum):
@@ -43,14 +48,21 @@ class Prompt:
     text: str
     answer: str | None = None
     """The exact answer, for capability sets."""
+    withheld: Mapping[str, str] | None = None
+    """Where the text is withheld: field → salted commitment to it. Text and answer are then empty."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the row as it stands in `payload/prompts/`."""
+        if self.withheld is not None:
+            return {"id": self.id, "category": self.category, "withheld": dict(self.withheld)}
         return {"id": self.id, "category": self.category, "text": self.text, "answer": self.answer}
 
     @classmethod
     def from_json(cls, row: dict[str, Json]) -> Prompt:
         """Read a row that `to_json` wrote."""
+        if "withheld" in row:
+            withheld = _commitments(row, ("text",), ("answer",))
+            return cls(id=fields.text(row, "id"), category=fields.text(row, "category"), text="", withheld=withheld)
         return cls(
             id=fields.text(row, "id"),
             category=fields.text(row, "category"),
@@ -74,9 +86,23 @@ class Completion:
     """Digest of the chat template that the prompt went through."""
     seed: int
     """The seed of this one request."""
+    tokens: int | None = None
+    """How many there are, where they are withheld."""
+    withheld: Mapping[str, str] | None = None
+    """Where the text is withheld: field → salted commitment to it. Text and token ids are then empty, and
+    `prompt_tokens` is the commitment to that digest, which would give a short prompt away."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the row as it stands in `payload/completions/`."""
+        if self.withheld is not None:
+            return {
+                "prompt_id": self.prompt_id,
+                "tokens": self.tokens,
+                "finish_reason": self.finish_reason,
+                "template": self.template,
+                "seed": self.seed,
+                "withheld": dict(self.withheld),
+            }
         return {
             "prompt_id": self.prompt_id,
             "text": self.text,
@@ -90,6 +116,19 @@ class Completion:
     @classmethod
     def from_json(cls, row: dict[str, Json]) -> Completion:
         """Read a row that `to_json` wrote."""
+        if "withheld" in row:
+            withheld = _commitments(row, ("text", "token_ids", "prompt_tokens"))
+            return cls(
+                prompt_id=fields.text(row, "prompt_id"),
+                text="",
+                token_ids=(),
+                finish_reason=fields.text(row, "finish_reason"),
+                prompt_tokens=withheld["prompt_tokens"],
+                template=fields.text(row, "template"),
+                seed=fields.integer(row, "seed"),
+                tokens=fields.integer(row, "tokens"),
+                withheld=withheld,
+            )
         return cls(
             prompt_id=fields.text(row, "prompt_id"),
             text=fields.text(row, "text"),
@@ -120,6 +159,16 @@ class Judgement:
         if name not in set(Verdict):
             raise fields.FieldError(f"{name!r} is not a verdict")
         return cls(prompt_id=fields.text(row, "prompt_id"), verdict=Verdict(name), rule=fields.text(row, "rule"))
+
+
+def _commitments(row: dict[str, Json], required: Collection[str], optional: Collection[str] = ()) -> dict[str, str]:
+    """Return the commitments of a row, or raise `FieldError`."""
+    found = fields.mapping(row, "withheld")
+    if not set(required) <= found.keys() <= {*required, *optional}:
+        raise fields.FieldError(f"'withheld' does not have {', '.join(required)}")
+    if wrong := [name for name in found if not _COMMITMENT.fullmatch(fields.text(found, name))]:
+        raise fields.FieldError(f"{wrong[0]!r} is not a commitment, hmac-sha256: and 64 hexadecimal digits")
+    return {name: fields.text(found, name) for name in found}
 
 
 RowType = TypeVar("RowType", Prompt, Completion, Judgement)

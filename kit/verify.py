@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.bundle.contents import Contents
+    from kit.bundle.redaction import Redaction
     from kit.canonical import Json
     from kit.signer.integrity import Intact
 
@@ -44,6 +45,8 @@ class Verification:
     """Verdicts that were given again by this kit's own judges."""
     unchecked: tuple[str, ...]
     """What could not be computed again, and why, in sentences."""
+    redaction: Redaction | None
+    """Of which bundle this one says that it is a redaction; None for a whole bundle."""
 
     def identity(self) -> str:
         """Return what can be said of the signer: whose key it is, a bundle cannot prove."""
@@ -81,6 +84,7 @@ def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
             numbers=recomputed.numbers,
             verdicts=recomputed.verdicts,
             unchecked=tuple(unchecked),
+            redaction=contents.redaction,
         )
 
 

@@ -129,3 +129,21 @@ def test_a_rerun_that_lies_elsewhere_is_said_to(tmp_path: Path) -> None:
     one = load_contents(write_sample(tmp_path / "one", training_seeds=(9,), per_category=20, verdict=never))
     found = [rerun for rerun in compared(many, one).evidence.reruns if rerun.evaluation == "unsafe"]
     assert [rerun.within for rerun in found if rerun.arm == "tuned"] == [0]
+
+
+def test_a_redacted_side_shows_no_text(pair: tuple[Contents, Contents]) -> None:
+    a, b = pair
+    withheld = {"text": "hmac-sha256:" + "0" * 64, "token_ids": "hmac-sha256:" + "1" * 64}
+    rows = {
+        cell: [
+            replace(row, text="", token_ids=(), tokens=len(row.token_ids), withheld={**withheld, "prompt_tokens": ""})
+            for row in of_cell
+        ]
+        if cell.evaluation == "unsafe"
+        else of_cell
+        for cell, of_cell in b.completions.items()
+    }
+    redaction: Any = type("Redaction", (), {"withheld": ("unsafe",)})()
+    html = render(compared(a, b), a, replace(b, completions=rows, redaction=redaction))
+    assert "unsafe request" not in html
+    assert "withheld" in html

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kit.bundle import layout
 from kit.bundle.files import walk
+from kit.bundle.redaction import Redaction
 from kit.canonical import Json, read_json
 from kit.errors import Finding, KitError, Problem
+from kit.fields import FieldError
 from kit.manifest.arms import planned_cells
 from kit.manifest.load import load_manifest
 from kit.rows import Completion, Judgement, Prompt, RowType, load_rows
@@ -47,10 +49,19 @@ class Contents:
     selftest: dict[str, Json]
     readings: tuple[dict[str, Json], ...]
     """What is told of each time that judges were added later, oldest first."""
+    redaction: Redaction | None = None
+    """From what a redacted bundle was made, and what was left out."""
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The evaluations whose texts are withheld."""
+        return self.redaction.withheld if self.redaction else ()
 
     @property
     def completed_by(self) -> Json:
         """Which kit put the numbers and the report together."""
+        if self.redaction:
+            return self.redaction.kit
         return (self.readings[-1] if self.readings else self.run).get("kit")
 
 
@@ -72,7 +83,10 @@ def load_contents(folder: Path) -> Contents:
         raise Finding.of(folder / layout.MANIFEST, "is missing", "this is not a bundle")
     loaded = load_manifest(folder / layout.MANIFEST)
     cells = planned_cells(loaded)
-    reader = _Reader(folder, [*_file_problems(folder, names, _payload_files(loaded, cells))])
+    reader = _Reader(folder, [])
+    redaction = reader.redaction()
+    adapters = redaction is None or redaction.adapters
+    reader.problems.extend(_file_problems(folder, names, _payload_files(loaded, cells, adapters=adapters)))
     prompts = {name: reader.prompts(name) for name in sorted(loaded.manifest.evaluations)}
     contents = Contents(
         manifest=loaded.manifest,
@@ -94,7 +108,9 @@ def load_contents(folder: Path) -> Contents:
         run=reader.document(layout.RUN),
         selftest=reader.document(layout.SELFTEST),
         readings=reader.readings(),
+        redaction=redaction,
     )
+    reader.problems.extend(_withheld_problems(folder, contents))
     if reader.problems:
         raise Finding(reader.problems)
     return contents
@@ -114,7 +130,40 @@ def _trained(cells: Iterable[Cell]) -> list[ArmSeed]:
     return sorted({cell.weights for cell in cells if cell.weights.training_seed is not None})
 
 
-def _payload_files(loaded: LoadedManifest, cells: Iterable[Cell]) -> Iterator[PurePosixPath]:
+def row_files(
+    contents: Contents,
+) -> Iterator[tuple[PurePosixPath, Sequence[Prompt] | Sequence[Completion] | Sequence[Judgement]]]:
+    """Yield where each file of rows lies, and its rows."""
+    for evaluation, prompts in contents.prompts.items():
+        yield layout.prompts_file(evaluation), prompts
+    for cell, completions in contents.completions.items():
+        yield layout.completions_file(cell), completions
+    for (cell, judge), answers in contents.judging.items():
+        yield layout.judging_file(cell, judge), answers
+    for (cell, judge), verdicts in contents.verdicts.items():
+        yield layout.verdicts_file(cell, judge), verdicts
+
+
+def _withheld_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
+    """Yield the files of rows with texts that the record calls withheld, and the other way about."""
+    for unknown in sorted(set(contents.withheld) - contents.prompts.keys()):
+        what = f"withholds {unknown}, which is no evaluation of the manifest"
+        yield Problem(f"{folder}/{layout.REDACTION}", what)
+    asked: list[tuple[str, PurePosixPath, Sequence[Prompt] | Sequence[Completion]]] = [
+        *((name, layout.prompts_file(name), rows) for name, rows in contents.prompts.items()),
+        *((cell.evaluation, layout.completions_file(cell), rows) for cell, rows in contents.completions.items()),
+        *(
+            (cell.evaluation, layout.judging_file(cell, judge), rows)
+            for (cell, judge), rows in contents.judging.items()
+        ),
+    ]
+    for evaluation, name, rows in asked:
+        if any((row.withheld is not None) != (evaluation in contents.withheld) for row in rows):
+            what = "holds texts" if evaluation in contents.withheld else "withholds texts"
+            yield Problem(f"{folder}/{name}", f"{what}, and {layout.REDACTION} says otherwise")
+
+
+def _payload_files(loaded: LoadedManifest, cells: Iterable[Cell], *, adapters: bool) -> Iterator[PurePosixPath]:
     """Yield every file that the payload must hold."""
     yield layout.METRICS
     yield from map(layout.prompts_file, loaded.manifest.evaluations)
@@ -126,7 +175,7 @@ def _payload_files(loaded: LoadedManifest, cells: Iterable[Cell]) -> Iterator[Pu
     for weights in _trained(cells):
         yield layout.training_file(weights)
         finetune = loaded.arms[weights.arm].finetune
-        if finetune and finetune.lora:
+        if finetune and finetune.lora and adapters:
             yield from adapter_files(weights)
 
 
@@ -195,6 +244,16 @@ class _Reader:
             self.note(name, "is not a JSON object")
             return {}
         return document
+
+    def redaction(self) -> Redaction | None:
+        """Read from what a redacted bundle was made."""
+        if not (self.folder / layout.REDACTION).is_file():
+            return None
+        try:
+            return Redaction.from_json(self.document(layout.REDACTION))
+        except FieldError as error:
+            self.note(layout.REDACTION, str(error))
+            return None
 
     def readings(self) -> tuple[dict[str, Json], ...]:
         """Read what is told of judges that were added later."""

@@ -21,6 +21,7 @@ METRICS = PAYLOAD / "metrics.json"
 RECORD = PurePosixPath("record")
 RUN = RECORD / "run.json"
 ENVIRONMENT = RECORD / "environment.json"
+REDACTION = RECORD / "redaction.json"
 REJUDGE = RECORD / "rejudge.json"
 SELFTEST = RECORD / "selftest.json"
 LOGS = RECORD / "logs"

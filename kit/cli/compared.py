@@ -14,27 +14,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.diff.compare import Comparison
+    from kit.redact.commitment import RedactionKey
 
 
-def compare_bundles(a: Path, b: Path, margin: float | None = None) -> Comparison:
+def compare_bundles(a: Path, b: Path, margin: float | None = None, key: RedactionKey | None = None) -> Comparison:
     """Read two bundles and compare them; their signatures are `kit verify`'s business.
 
     Raises:
-        Finding: a bundle is malformed.
+        Finding: a bundle is malformed, or was redacted with another key.
         Trouble: a bundle cannot be read.
     """
-    return compare_and_render(a, b, margin)[0]
+    return compare_and_render(a, b, margin, key)[0]
 
 
-def compare_and_render(a: Path, b: Path, margin: float | None, *, html: bool = False) -> tuple[Comparison, str]:
+def compare_and_render(
+    a: Path, b: Path, margin: float | None = None, key: RedactionKey | None = None, *, html: bool = False
+) -> tuple[Comparison, str]:
     """Compare two bundles, and write the page if it is wanted.
 
     Raises:
-        Finding: a bundle is malformed.
+        Finding: a bundle is malformed, or was redacted with another key.
         Trouble: a bundle cannot be read.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
         digests = folder_results_digest(first), folder_results_digest(second)
         left, right = load_contents(first), load_contents(second)
-        comparison = compare(left, right, results_digests=digests, margin=margin)
+        comparison = compare(left, right, results_digests=digests, margin=margin, key=key)
         return comparison, render(comparison, left, right) if html else ""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
+
+if TYPE_CHECKING:
+    from kit.redact.commitment import RedactionKey
 
 GRADES = ("bitwise", "tokens", "verdicts", "equivalent")
 
@@ -21,10 +25,23 @@ GRADES = ("bitwise", "tokens", "verdicts", "equivalent")
     "--margin", type=click.FloatRange(0, 1, min_open=True), help="Largest difference of a rate that is still the same."
 )
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the comparison as a page, too.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Redaction key, to compare texts that one of the bundles withholds.",
+)
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, a: Path, b: Path, require: str, margin: float | None, html: Path | None, *, as_json: bool
+    ctx: click.Context,
+    a: Path,
+    b: Path,
+    require: str,
+    margin: float | None,
+    key: Path | None,
+    html: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Compare two bundles: the grade, why, and what differs.
 
@@ -36,7 +53,7 @@ def command(
     from kit.diff.text import render
 
     with errors_as_json(as_json=as_json):
-        comparison, page = compare_and_render(a, b, margin, html=html is not None)
+        comparison, page = compare_and_render(a, b, margin, _read(key) if key else None, html=html is not None)
     if html is not None:
         html.write_text(page, encoding="utf-8", newline="\n")
         click.echo(f"wrote {html}", err=True)
@@ -45,3 +62,9 @@ def command(
     else:
         click.echo(render(comparison))
     ctx.exit(0 if comparison.agrees(Grade(require)) else 1)
+
+
+def _read(key: Path) -> RedactionKey:
+    from kit.redact.key import read_redaction_key  # brings cryptography, which most comparisons do without
+
+    return read_redaction_key(key)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.canonical import Json
+    from kit.redact.commitment import RedactionKey
     from kit.signer.interface import Signer
     from kit.signer.keys import KeySigner
 
@@ -100,6 +101,23 @@ def signer(key: Path | None) -> Signer:
             raise
     passphrase = click.prompt(f"passphrase of {path}", hide_input=True, err=True)
     return load_private_key(path, passphrase.encode())
+
+
+def redaction_key(path: Path | None) -> RedactionKey:
+    """Return the redaction key: the one that is named, else the user's own; it is made where there is none.
+
+    Raises:
+        Trouble: the key cannot be read or made.
+        Finding: the file is no redaction key.
+    """
+    from kit.redact.key import make_redaction_key, read_redaction_key
+
+    place = path or config_folder() / "redaction_key"
+    if place.exists():
+        return read_redaction_key(place)
+    made = make_redaction_key(place)
+    click.echo(f"made a redaction key for you: {place}; keep it, and to yourself: it opens what is withheld", err=True)
+    return made
 
 
 def _users_folder(variable: str, default: str) -> Path:

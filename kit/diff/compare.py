@@ -14,15 +14,17 @@ from kit.diff.rates import compare_rates, count_rates
 from kit.diff.reruns import reruns
 from kit.diff.rows import compare_texts, flips, paired_verdicts
 from kit.diff.training import partings
+from kit.diff.withheld import comparable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kit.bundle.contents import Contents
     from kit.cells import Cell
-    from kit.diff.evidence import CellTexts, Flip, RateComparison
+    from kit.diff.evidence import CellTexts, Compared, Flip, RateComparison
     from kit.diff.rates import Key
     from kit.measure.paired import PairedCounts
+    from kit.redact.commitment import RedactionKey
     from kit.rows import Prompt
 
 DEFAULT_MARGIN = 0.05
@@ -48,7 +50,14 @@ class Comparison:
         return self.grade.is_at_least(wanted)
 
 
-def compare(a: Contents, b: Contents, *, results_digests: tuple[str, str], margin: float | None = None) -> Comparison:
+def compare(
+    a: Contents,
+    b: Contents,
+    *,
+    results_digests: tuple[str, str],
+    margin: float | None = None,
+    key: RedactionKey | None = None,
+) -> Comparison:
     """Compare two bundles.
 
     Args:
@@ -57,17 +66,24 @@ def compare(a: Contents, b: Contents, *, results_digests: tuple[str, str], margi
         results_digests: those of a and b.
         margin: the largest difference of a rate that still counts as the same, as a proportion; without one, the
             smaller of those in the manifests' `expect`, else `DEFAULT_MARGIN`.
+        key: the one with which either was redacted, to compare texts that one of them withholds.
+
+    Raises:
+        Finding: the key is not the one with which they were redacted.
     """
+    form = comparable(a, b, key)
+    a, b = form.a, form.b
     cells = sorted(set(a.completions) & set(b.completions), key=str)
     scope = _scope(a, b, cells)
     shared = {name: shared_prompts(a.prompts[name], b.prompts[name]) for name in scope.evaluations}
-    texts = {cell: _texts(cell, a, b, shared) for cell in cells}
+    texts = {cell: _texts(cell, a, b, shared, form.compared[cell.evaluation]) for cell in cells}
     flipped, rates = _verdicts(a, b, texts, shared)
     evidence = Evidence(
         results_digests=results_digests,
         margin=_margin(a, b) if margin is None else margin,
         changes=_ranked(
             [
+                *form.changes,
                 *asked_differently(a.completions, b.completions, cells),
                 *environment_changes(a, b),
                 *manifest_changes(a.manifest, b.manifest, scope),
@@ -110,8 +126,8 @@ def _ranked(changes: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(sorted(changes, key=lambda change: order.index(change.influence)))
 
 
-def _texts(cell: Cell, a: Contents, b: Contents, shared: Mapping[str, list[Prompt]]) -> CellTexts:
-    return compare_texts(cell, shared[cell.evaluation], a.completions[cell], b.completions[cell])
+def _texts(cell: Cell, a: Contents, b: Contents, shared: Mapping[str, list[Prompt]], compared: Compared) -> CellTexts:
+    return compare_texts(cell, shared[cell.evaluation], a.completions[cell], b.completions[cell], compared)
 
 
 def _verdicts(

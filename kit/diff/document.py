@@ -65,7 +65,7 @@ def _parting(parting: Parting) -> dict[str, Json]:
 
 def _texts(texts: CellTexts) -> dict[str, Json]:
     divergences: dict[str, Json] = {key: _divergence(value) for key, value in texts.divergences.items()}
-    return {"cell": str(texts.cell), "n": texts.n, "divergences": divergences}
+    return {"cell": str(texts.cell), "n": texts.n, "compared": texts.compared.value, "divergences": divergences}
 
 
 def _divergence(divergence: Divergence | None) -> Json:

@@ -31,6 +31,16 @@ class Influence(StrEnum):
     """A label, or it touches no cell in common."""
 
 
+class Compared(StrEnum):
+    """By which means the texts of a cell were compared."""
+
+    TOKENS = "tokens"
+    COMMITMENTS = "commitments"
+    """Both sides are withheld, or made so, under one key."""
+    LENGTHS = "lengths"
+    """A text is withheld and there is no key: texts of the same length may be the same or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing beside the results that differs; None where a side does not have it."""
@@ -73,9 +83,12 @@ class Parting:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """The first token in which two completions differ; None on the side that had already ended."""
+    """The first token in which two completions differ; None on the side that had already ended.
 
-    index: int
+    All is None where the texts are withheld, and only that they differ is known.
+    """
+
+    index: int | None
     a: int | None
     b: int | None
 
@@ -89,6 +102,12 @@ class CellTexts:
     """Prompts that both sides asked."""
     divergences: Mapping[str, Divergence]
     """By prompt id, for the completions whose tokens differ."""
+    compared: Compared
+
+    @property
+    def unknown(self) -> int:
+        """How many completions may be the same or not."""
+        return self.n - len(self.divergences) if self.compared is Compared.LENGTHS else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +121,7 @@ class Flip:
     a: Verdict
     b: Verdict
     divergence: Divergence | None
-    """None where the tokens are the same, so that the judge alone has changed its mind."""
+    """None where no difference of tokens is known: the judge alone has changed its mind, or the texts are withheld."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kit.diff.evidence import Influence
+from kit.diff.evidence import Compared, Influence
 from kit.measure.multiplicity import LEVEL
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ def _by_results(evidence: Evidence) -> tuple[Grade, str]:
     total = sum(text.n for text in evidence.texts)
     changed = sum(len(text.divergences) for text in evidence.texts)
     if not evidence.flips:
+        if unknown := sum(text.unknown for text in evidence.texts):
+            return Grade.VERDICTS, f"no verdict differs; {_unknown(unknown, changed, total)}"
         if not changed:
-            return Grade.TOKENS, f"all {total} completions in common have the same tokens"
+            return Grade.TOKENS, f"all {total} completions in common have the same tokens{_by_commitment(evidence)}"
         return Grade.VERDICTS, f"{changed} of {total} completions have other tokens, and no verdict differs"
     start = f"{len(evidence.flips)} verdicts differ"
     # A rate that is the same on every prompt needs no proof: alone, it would have been graded `verdicts`.
@@ -102,6 +104,18 @@ def _by_results(evidence: Evidence) -> tuple[Grade, str]:
         return Grade.DIFFERENT, f"{start}; {_described(widest)}, p = {widest.p_adjusted:.2g} after Holm"
     limit = f"neither different nor within {100 * evidence.margin:g} points"
     return Grade.INCONCLUSIVE, f"{start}; {_described(max(outside, key=_reach))}: {limit}"
+
+
+def _unknown(unknown: int, changed: int, total: int) -> str:
+    others = f"{changed} of {total} completions have other tokens, and " if changed else ""
+    which = "the others" if changed else f"{unknown} of {total} completions"
+    what = "are the same cannot be told: their texts are withheld, which the redaction key (--key) compares"
+    return f"{others}whether {which} {what}"
+
+
+def _by_commitment(evidence: Evidence) -> str:
+    committed = sum(text.n for text in evidence.texts if text.compared is Compared.COMMITMENTS)
+    return f", {committed} of them by their commitments" if committed else ""
 
 
 def _size(rate: RateComparison) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.cells import Cell
     from kit.diff.compare import Comparison
-    from kit.diff.evidence import Flip, Parting, RateComparison, Rerun
+    from kit.diff.evidence import Divergence, Flip, Parting, RateComparison, Rerun
 
 FLIPS_SHOWN = 6
 """Per cell and judge; `kit diff --json` has them all."""
@@ -221,13 +221,20 @@ def _flip_rows(cell: Cell, flips: Sequence[Flip], a: Contents, b: Contents) -> I
             prompt_id=key,
             category=flip.category,
             text=excerpt(prompts[key]) if shown else None,
-            parted=f"from token {parted.index} on" if parted else "the tokens are the same",
+            parted=_parted(parted),
             a=Answer(flip.a.value, before),
             b=Answer(flip.b.value, after),
         )
 
 
+def _parted(divergence: Divergence | None) -> str:
+    if divergence is None:
+        return "the tokens are the same"
+    return "the texts differ" if divergence.index is None else f"from token {divergence.index} on"
+
+
 def _texts(contents: Contents, cell: Cell) -> dict[str, str]:
     """Return the answers of a cell by prompt, or nothing where its text is not for publication."""
     data = contents.manifest.data[contents.manifest.evaluations[cell.evaluation].data]
-    return {row.prompt_id: row.text for row in contents.completions[cell]} if data.publish else {}
+    hidden = not data.publish or cell.evaluation in contents.withheld
+    return {} if hidden else {row.prompt_id: row.text for row in contents.completions[cell]}

@@ -11,16 +11,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kit.cells import Cell
+    from kit.diff.evidence import Compared
     from kit.rows import Completion, Judgement, Prompt, Verdict
 
 
-def compare_texts(cell: Cell, prompts: Iterable[Prompt], a: Sequence[Completion], b: Sequence[Completion]) -> CellTexts:
+def compare_texts(
+    cell: Cell, prompts: Iterable[Prompt], a: Sequence[Completion], b: Sequence[Completion], compared: Compared
+) -> CellTexts:
     """Find the first diverging token of each completion that differs."""
-    left, right = ({row.prompt_id: row.token_ids for row in rows} for rows in (a, b))
+    left, right = ({row.prompt_id: row for row in rows} for rows in (a, b))
     ids = [prompt.id for prompt in prompts]
     pairs = ((key, left[key], right[key]) for key in ids)
-    divergences = {key: Divergence(*first_difference(before, after)) for key, before, after in pairs if before != after}
-    return CellTexts(cell, len(ids), divergences)
+    divergences = {key: _divergence(before, after) for key, before, after in pairs if _tokens(before) != _tokens(after)}
+    return CellTexts(cell, len(ids), divergences, compared)
+
+
+def _tokens(row: Completion) -> tuple[object, ...]:
+    """Return the tokens of a completion, or what is known of them."""
+    return row.token_ids if row.tokens is None else (row.tokens, (row.withheld or {}).get("token_ids"))
+
+
+def _divergence(a: Completion, b: Completion) -> Divergence:
+    if a.tokens is not None or b.tokens is not None:
+        return Divergence(None, None, None)
+    return Divergence(*first_difference(a.token_ids, b.token_ids))
 
 
 def paired_verdicts(

@@ -87,23 +87,27 @@ def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
         rates[rate.cell].append(rate)
     asked_alike = [texts for texts in evidence.texts if texts.n]
     changed = [texts for texts in asked_alike if texts.divergences or texts.cell in flips]
+    unknown = [texts for texts in asked_alike if texts.unknown and texts not in changed]
     if asked_alike:
-        same = len(asked_alike) - len(changed)
+        same = len(asked_alike) - len(changed) - len(unknown)
         yield f"{same} of {len(asked_alike)} cells in common are the same, token for token and verdict for verdict"
+    if unknown:
+        yield f"{len(unknown)} more have the same verdicts and the same lengths; their texts are withheld"
     for texts in sorted(changed, key=lambda texts: -len(flips[texts.cell])):
         yield _summary(texts, len(flips[texts.cell]))
         for judge in sorted({rate.judge for rate in rates[texts.cell]} | {flip.judge for flip in flips[texts.cell]}):
             moved = [rate for rate in rates[texts.cell] if rate.judge == judge and _has_moved(rate)]
             yield from (f"  {_rate(rate, evidence.margin)}" for rate in moved)
             flipped = [flip for flip in flips[texts.cell] if flip.judge == judge]
-            yield from (f"    {_flip(flip)}" for flip in flipped[:limit])
+            yield from (f"    {_flip(flip, texts)}" for flip in flipped[:limit])
             yield from _rest(len(flipped) - limit, "    ")
 
 
 def _summary(texts: CellTexts, flipped: int) -> str:
-    first = min((one.index for one in texts.divergences.values()), default=None)
+    first = min((one.index for one in texts.divergences.values() if one.index is not None), default=None)
     start = "" if first is None else f", the earliest from token {first} on"
-    return f"{texts.cell}: {len(texts.divergences)} of {texts.n} texts differ{start}; {flipped} verdicts differ"
+    rest = f", {texts.unknown} may (they are withheld)" if texts.unknown else ""
+    return f"{texts.cell}: {len(texts.divergences)} of {texts.n} texts differ{start}{rest}; {flipped} verdicts differ"
 
 
 def _has_moved(rate: RateComparison) -> bool:
@@ -119,10 +123,11 @@ def _rate(rate: RateComparison, margin: float) -> str:
     return f"{rate.rate} by {rate.judge}: {sides}, {change} points [{low}, {high}], {verdict}"
 
 
-def _flip(flip: Flip) -> str:
-    where = "same tokens"
+def _flip(flip: Flip, texts: CellTexts) -> str:
+    where = "tokens withheld" if texts.unknown else "same tokens"
     if one := flip.divergence:
-        where = f"token {one.index}: {value(one.a, 10)} → {value(one.b, 10)}"
+        known = one.index is not None
+        where = f"token {one.index}: {value(one.a, 10)} → {value(one.b, 10)}" if known else "other tokens"
     name = f"{shortened(flip.prompt_id, 24)} ({shortened(flip.category, 20)})"
     return f"{name}  {flip.a.value} → {flip.b.value}  {where}"
 

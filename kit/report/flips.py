@@ -27,7 +27,7 @@ class Answer:
 
     verdict: str
     text: Excerpt | None
-    """None where the data set's text is withheld."""
+    """None where the text is withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def flips(contents: Contents, results: Results) -> list[MeasureFlips]:
 
 def _measure_flips(contents: Contents, measure: Measure, comparisons: Sequence[Comparison]) -> MeasureFlips:
     data = contents.manifest.data.get(contents.manifest.evaluations[measure.evaluation].data)
-    withheld = data is None or not data.publish
+    withheld = data is None or not data.publish or measure.evaluation in contents.withheld
     shown = comparisons[:RUNS_SHOWN]
     runs = tuple(_run_flips(contents, measure, comparison, withheld=withheld) for comparison in shown)
     return MeasureFlips(measure.heading, withheld, runs, len(comparisons) - len(shown))

@@ -61,7 +61,7 @@ def method(contents: Contents) -> Method:
         groups=tuple(_groups(manifest)),
         evaluations=names,
         evaluation_rows=tuple(_evaluation_rows(manifest, names)),
-        data=tuple(_data_row(manifest, name, each) for name, each in sorted(manifest.data.items())),
+        data=tuple(_data_row(contents, name, each) for name, each in sorted(manifest.data.items())),
         files=tuple(_files(manifest)),
         training=tuple(
             (str(weights), plain_digest(trace, "step0_weights"), plain_digest(trace, "weights"))
@@ -106,10 +106,14 @@ def _evaluation_rows(manifest: Manifest, names: tuple[str, ...]) -> Iterator[tup
         yield key.removeprefix("generation · "), tuple(column.get(key, NOTHING) for column in columns)
 
 
-def _data_row(manifest: Manifest, name: str, data: DataSet) -> DataRow:
+def _data_row(contents: Contents, name: str, data: DataSet) -> DataRow:
+    manifest = contents.manifest
+    withheld = name in {manifest.evaluations[evaluation].data for evaluation in contents.withheld}
     uses = ["fine-tuning"] if manifest.finetune is not None and manifest.finetune.data == name else []
     uses += [f"“{key}”" for key, each in sorted(manifest.evaluations.items()) if each.data == name]
-    return DataRow(name, listed(uses) or NOTHING, data.format, _selected(data.rows), data.license, data.publish)
+    return DataRow(
+        name, listed(uses) or NOTHING, data.format, _selected(data.rows), data.license, data.publish and not withheld
+    )
 
 
 def _selected(rows: RowSelection) -> str:

@@ -30,6 +30,8 @@ class Page:
     name: str
     description: str
     results_digest: str
+    original_digest: str
+    """Of the bundle that this one was made of by leaving texts out; empty where nothing was."""
     several_generation_seeds: bool
     """Whether tables need a column for them."""
     finding: Finding
@@ -56,6 +58,7 @@ def build(contents: Contents, metrics: dict[str, Json], results_digest: str) -> 
         name=contents.manifest.name,
         description=contents.manifest.description,
         results_digest=results_digest,
+        original_digest=contents.redaction.original if contents.redaction else "",
         several_generation_seeds=len(contents.manifest.seeds.generation) > 1,
         finding=find(results),
         panels=panels(results),

@@ -40,7 +40,7 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> KeySigner:
         Finding: it is not an Ed25519 private key, or others than its owner may read it.
         Trouble: it cannot be read, or the passphrase is missing or wrong.
     """
-    data = _read_private(path)
+    data = read_private_file(path, "check the name, or make a key: `kit keygen PATH`")
     try:
         key = load_ssh_private_key(data, passphrase)
     except TypeError as error:
@@ -75,14 +75,18 @@ def generate_key(path: Path, comment: str) -> KeySigner:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for place, (data, mode) in places.items():
-            _write_new(place, data, mode)
+            write_new_file(place, data, mode)
     except OSError as error:
         raise Trouble.of(error.filename, f"cannot be written ({error.strerror})") from error
     return signer
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Write a file whole or not at all: half a key would be found by the next run, and be of no use to it."""
+def write_new_file(path: Path, data: bytes, mode: int) -> None:
+    """Write a file whole or not at all: half a key would be found by the next run, and be of no use to it.
+
+    Raises:
+        OSError: the name is taken, or the file cannot be written.
+    """
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     try:
@@ -93,13 +97,18 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _read_private(path: Path) -> bytes:
+def read_private_file(path: Path, remedy: str) -> bytes:
+    """Return the bytes of a small file that nobody but its owner may read.
+
+    Raises:
+        Finding: others may read it.
+        Trouble: it cannot be read; `remedy` says what to do.
+    """
     try:
         with path.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             data = stream.read(_MAX_KEY_FILE_BYTES)
     except OSError as error:
-        remedy = "check the name, or make a key: `kit keygen PATH`"
         raise Trouble.of(path, f"cannot be read ({error.strerror})", remedy) from error
     # As ssh does: a key that others could have copied proves nothing.
     if stat.S_IMODE(mode) & 0o077:
