@@ -23,6 +23,9 @@ MAX_SPECIFICATIONS = 10_000
 """Attachments, and nodes of the tree of their names, that are looked at."""
 _DATE = "D:19800101000000Z"
 """As the files of a bundle's zip: the same bytes at any time. PDF/A-3 wants a date."""
+_ATTACH_AGAIN = "`kit attach` replaces its own"
+_REPAIR = "`qpdf PAPER.pdf REPAIRED.pdf` may repair it: look at the result first"
+_MESSAGE_CHARACTERS = 200
 _ON_SIGNATURES = 1
 """Bit of `/SigFlags`: the document holds a signature (ISO 32000-2, table 225)."""
 
@@ -71,7 +74,7 @@ def embed(paper: Path, out: Path, own: Sequence[Attachment]) -> None:
         PdfError: the PDF is broken, encrypted, or signed.
     """
     with _opened(paper) as pdf:
-        _require_whole(pdf)
+        _require_whole(pdf, paper)
         if _is_signed(pdf):
             raise PdfError("is digitally signed, and would no longer be", "attach first, and sign afterwards")
         _remove_own(pdf)
@@ -97,10 +100,6 @@ def embed(paper: Path, out: Path, own: Sequence[Attachment]) -> None:
             )
 
 
-_ATTACH_AGAIN = "`kit attach` replaces its own"
-_REPAIR = "`qpdf PAPER.pdf REPAIRED.pdf` may repair it: look at the result first"
-
-
 @contextmanager
 def _opened(paper: Path) -> Iterator[pikepdf.Pdf]:
     try:
@@ -111,7 +110,12 @@ def _opened(paper: Path) -> Iterator[pikepdf.Pdf]:
     except pikepdf.PasswordError as error:
         raise PdfError("is encrypted", "take the protection off first: `qpdf --decrypt`") from error
     except (pikepdf.PikepdfError, ValueError, TypeError) as error:
-        raise PdfError(f"is broken ({error})", _REPAIR) from error
+        raise PdfError(f"is broken ({_short(error, paper)})", _REPAIR) from error
+
+
+def _short(message: object, paper: Path) -> str:
+    """Return what qpdf says without the name of the file, and no more than a line of it."""
+    return str(message).removeprefix(str(paper)).lstrip(":, ")[:_MESSAGE_CHARACTERS]
 
 
 def _specifications(pdf: pikepdf.Pdf) -> Iterator[Any]:
@@ -180,12 +184,12 @@ def _remove_own(pdf: pikepdf.Pdf) -> None:
             del pdf.Root.AF
 
 
-def _require_whole(pdf: pikepdf.Pdf) -> None:
+def _require_whole(pdf: pikepdf.Pdf, paper: Path) -> None:
     """Look at every object before anything is changed: qpdf would write nothing in place of one that it cannot read."""
     for _ in pdf.objects:
         pass
     if warnings := pdf.get_warnings():
-        raise PdfError(f"is damaged ({warnings[0]})", _REPAIR)
+        raise PdfError(f"is damaged ({_short(warnings[0], paper)})", _REPAIR)
 
 
 def _is_signed(pdf: pikepdf.Pdf) -> bool:

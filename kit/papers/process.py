@@ -22,6 +22,7 @@ _HEADER, _HEADER_WITHIN = b"%PDF-", 1024
 """Readers accept the header anywhere in the first kilobyte."""
 _TIMEOUT_SECONDS = 300
 """For a child that waits; one that computes is stopped earlier."""
+_NOT_A_PAPER = "a paper is not like this: get it again from its source"
 
 
 def attachments(paper: Path) -> list[Attachment]:
@@ -55,7 +56,8 @@ def embed(paper: Path, out: Path, own: Sequence[Attachment]) -> None:
 def _ask(paper: Path, out: Path | None = None, own: Sequence[Attachment] = ()) -> list[Attachment]:
     _require_pdf(paper)
     if find_spec("pikepdf") is None:
-        remedy = "pip install --require-hashes -r locks/papers.txt; `pdfdetach -saveall` and `qpdf` take files out too"
+        install = f"python3 -m pip --python {sys.prefix} install --no-deps --require-hashes -r locks/papers.txt"
+        remedy = f"{install}; to take files out, `pdfdetach -saveall PAPER.pdf` does as well"
         raise Trouble.of("pikepdf", "is not installed, which reads and writes PDFs", remedy)
     command = [sys.executable, "-P", "-m", "kit.papers.child", str(paper), *([str(out)] if out else [])]
     request = json.dumps([one.to_json() for one in own]).encode()
@@ -74,9 +76,6 @@ def _ask(paper: Path, out: Path | None = None, own: Sequence[Attachment] = ()) -
     if "refused" in answer:
         raise Finding.of(paper, *map(str, answer["refused"]))
     return [Attachment.from_json(cast("dict[str, Json]", one)) for one in answer["attachments"]]
-
-
-_NOT_A_PAPER = "a paper is not like this: get it again from its source"
 
 
 def _require_pdf(paper: Path) -> None:
