@@ -91,6 +91,13 @@ def test_only_the_command_line_imports_what_draws_it() -> None:
     assert users == {"cli"}
 
 
+def test_pdfs_are_read_in_a_process_of_their_own() -> None:
+    """Whoever imports the library, or the module that does, has hashlib and a stranger's PDF in their process."""
+    users = {module for module, tree in MODULES.items() if imports(tree) & {"pikepdf", "kit.papers.pdf"}}
+    assert users == {"kit.papers.pdf", "kit.papers.child"}
+    assert not [module for module, tree in MODULES.items() if "kit.papers.child" in imports(tree)]
+
+
 def test_there_is_no_circle() -> None:
     graph = {module: imports(tree, at_start=True) & MODULES.keys() for module, tree in MODULES.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError
@@ -103,14 +110,14 @@ def test_nothing_imports_another_hash(module: str) -> None:
 
 @pytest.mark.parametrize("name", ["print", "input", "os.environ", "os.getenv", "sys.argv", "sys.stdout", "sys.stderr"])
 def test_only_the_command_line_talks_to_the_user_and_the_environment(name: str) -> None:
-    """The worker's child is a command line of its own: it is told what to do there, and answers through a pipe."""
+    """A child is a command line of its own: it is told what to do there, and answers through a pipe."""
     users = {
         module
         for module, tree in MODULES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) == name
     }
-    assert {module for module in users if room(module) != "cli"} <= {"kit.worker.child"}
+    assert {module for module in users if room(module) != "cli"} <= {"kit.worker.child", "kit.papers.child"}
 
 
 @pytest.mark.parametrize("name", ["Exception", "BaseException"])

@@ -30,6 +30,8 @@ UNNEEDED: dict[str, set[str]] = {
     "diff out out.zip": {"jinja2"},
     "report out --out report.html": set(),
     "export out --latex paper": {"jinja2"},
+    "attach --checklist out": {"jinja2", "pikepdf"},
+    "extract --help": CORE | {"pikepdf"},
 }
 LISTING = """
 import sys

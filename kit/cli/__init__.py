@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("init", "pin", "check", "reproduce", "verify", "diff", "report", "export", "rejudge", "redact"),
-    *("environment", "keygen", "hash"),
+    *("attach", "extract", "environment", "keygen", "hash"),
 )
 """In the order in which a user meets them."""
 

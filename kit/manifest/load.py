@@ -47,14 +47,22 @@ def load_manifest(path: Path, root: Path | None = None) -> LoadedManifest:
         Trouble: the file cannot be read.
         Finding: it is not a valid, pinned manifest; all problems at once.
     """
-    document = read_json(path)
+    return checked_manifest(read_json(path), path, root or path.parent)
+
+
+def checked_manifest(document: Json, path: Path, root: Path) -> LoadedManifest:
+    """Return a document as the pinned manifest that it is; problems are told with `path` as its place.
+
+    Raises:
+        Finding: it is not a valid, pinned manifest; all problems at once.
+    """
     found = document_problems(document, str(path))
     if found:
         if not document_problems(schema.with_defaults(document)[0], str(path), draft=True):
             what = f"this is a draft: {len(found)} values are not filled in, the first is {found[0].path}"
             raise Finding.of(path, what, f"`kit pin {path}` fills them in")
         raise Finding(found)
-    return loaded(path, root or path.parent, cast("Document", document))
+    return loaded(path, root, cast("Document", document))
 
 
 def document_problems(document: Json, where: str, *, draft: bool = False) -> list[Problem]:

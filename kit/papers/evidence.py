@@ -1,0 +1,128 @@
+"""What a paper carries, and what can be said of it without the bundle.
+
+A manifest is attached with the bytes that its file has: what comes out is what its author wrote, remarks included, and
+`sha256sum` of both is the same. Of a bundle, the manifest, the signed statement and the public key are attached: the
+statement lists the manifest, so neither can be exchanged alone. Whose key it is, a PDF can say no more than a bundle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kit.bundle import layout
+from kit.bundle.archive import open_bundle
+from kit.bundle.files import open_file
+from kit.canonical import parse_json
+from kit.digests import both_digests
+from kit.errors import Finding, Problem
+from kit.manifest.load import checked_manifest
+from kit.papers.attachment import MANIFEST, MAX_BYTES, PUBLIC_KEY, STATEMENT, Attachment, attachment
+from kit.signer import dsse
+from kit.signer.integrity import check_integrity
+from kit.signer.public_key import fingerprint, from_pem
+from kit.signer.statement import read_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from kit.manifest.load import LoadedManifest
+    from kit.signer.statement import Claim
+
+_BUNDLE_FILES = {MANIFEST: layout.MANIFEST, STATEMENT: layout.STATEMENT, PUBLIC_KEY: layout.PUBLIC_KEY}
+_AGAIN = "get the paper again from its source, or attach again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A manifest, or what a bundle's signer said of its results, in which everything is right."""
+
+    files: Mapping[str, bytes]
+    """By the name of the attachment."""
+    manifest: LoadedManifest
+    results_digest: str | None = None
+    """As signed; None where there is a manifest alone."""
+    fingerprint: str | None = None
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """Return it as a PDF holds it."""
+        return [attachment(name, data) for name, data in self.files.items()]
+
+    def footnote(self) -> str:
+        """Return the line that a paper prints, should a publisher drop the attachments."""
+        if self.results_digest:
+            return f"results digest: {self.results_digest}, signed by {self.fingerprint}"
+        return f"manifest: sha256:{both_digests(self.files[MANIFEST]).sha256}"
+
+
+def of_manifest(path: Path) -> Evidence:
+    """Return a pinned manifest as evidence.
+
+    Raises:
+        Finding: it is not a valid, pinned manifest.
+        Trouble: it cannot be read.
+    """
+    return _checked({MANIFEST: _read(path)}, {MANIFEST: path}, path.parent)
+
+
+def of_bundle(path: Path) -> Evidence:
+    """Return what is attached of a bundle, whose integrity is checked first.
+
+    Raises:
+        Finding: the bundle is not what was signed.
+        Trouble: it cannot be read.
+    """
+    with open_bundle(path) as folder:
+        check_integrity(folder)
+        places = {name: folder / file for name, file in _BUNDLE_FILES.items()}
+        return _checked({name: _read(place) for name, place in places.items()}, places, folder)
+
+
+def of_attachments(found: Sequence[Attachment], paper: Path, root: Path) -> Evidence:
+    """Return what came out of a PDF; the manifest's paths are relative to `root`.
+
+    Raises:
+        Finding: there is nothing, or not all that belongs together, or something was changed.
+    """
+    files = {one.name: one.data for one in found}
+    if not files:
+        remedy = "a publisher may have dropped it: compare the digest in the paper's text with the author's bundle"
+        raise Finding.of(paper, "carries no manifest of the kit", remedy)
+    if files.keys() not in ({MANIFEST}, _BUNDLE_FILES.keys()):
+        missing = sorted(_BUNDLE_FILES.keys() - files.keys())
+        raise Finding.of(paper, f"carries only a part of what was attached: {', '.join(missing)} is missing", _AGAIN)
+    changed = [one.name for one in found if one != attachment(one.name, one.data)]
+    if changed:
+        raise Finding(Problem(f"{paper}/{name}", "was changed after it was attached", _AGAIN) for name in changed)
+    return _checked(files, {name: paper / name for name in files}, root)
+
+
+def _checked(files: Mapping[str, bytes], places: Mapping[str, Path], root: Path) -> Evidence:
+    place = places[MANIFEST]
+    manifest = checked_manifest(parse_json(files[MANIFEST], str(place)), place, root)
+    if STATEMENT not in files:
+        return Evidence(files=files, manifest=manifest)
+    try:
+        public_key = from_pem(files[PUBLIC_KEY])
+        claim = read_statement(dsse.verify(files[STATEMENT], public_key))
+    except ValueError as error:
+        raise Finding.of(places[STATEMENT], str(error), _AGAIN) from error
+    if not _covers(claim, files[MANIFEST], manifest):
+        raise Finding.of(place, "is not the manifest that the signed statement speaks of", _AGAIN)
+    return Evidence(
+        files=files, manifest=manifest, results_digest=claim.results_digest, fingerprint=fingerprint(public_key)
+    )
+
+
+def _covers(claim: Claim, data: bytes, manifest: LoadedManifest) -> bool:
+    return claim.files.get(str(layout.MANIFEST)) == both_digests(data) and claim.manifest_digest == manifest.digest
+
+
+def _read(path: Path) -> bytes:
+    with open_file(path.resolve()) as stream:
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "attach the manifest alone")
+    return data
