@@ -20,12 +20,13 @@ from kit.report.html import render
 from kit.signer.integrity import check_integrity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
     from kit.signer.integrity import Intact
+    from kit.signer.signers import Signers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Verification:
     fingerprint: str
     signer_known: bool
     """Whether the key is among those that were named; False where none was named."""
+    signer: str | None
+    """What the user's own file calls the key's holder, if it does."""
     files: int
     """Files whose size and digests were compared with the signed list."""
     numbers: int
@@ -47,12 +50,18 @@ class Verification:
 
     def identity(self) -> str:
         """Return what can be said of the signer: whose key it is, a bundle cannot prove."""
-        known = "whom you named" if self.signer_known else "not known to you"
-        return f"intact, signed by {self.fingerprint}, {known}"
+        return f"intact, signed by {self.fingerprint}, {known_as(named=self.signer_known, holder=self.signer)}"
 
 
-def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
-    """Check a bundle's folder or zip; `signers` are the fingerprints of the keys that may have signed it.
+def known_as(*, named: bool, holder: str | None) -> str:
+    """Return how the user knows the holder of a key, to stand behind its fingerprint."""
+    if not named:
+        return "whom you have not named"
+    return f"whom you named ({holder})" if holder else "whom you named"
+
+
+def verify(path: Path, signers: Signers | None = None) -> Verification:
+    """Check a bundle's folder or zip; `signers` are the keys that may have signed it, if they were named.
 
     Raises:
         Finding: it was tampered with, its numbers do not follow from its rows, or another key signed it. Problems of
@@ -77,6 +86,7 @@ def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
             results_digest=intact.claim.results_digest,
             fingerprint=intact.fingerprint,
             signer_known=signers is not None,
+            signer=(signers.keys[intact.fingerprint] or None) if signers else None,
             files=len(intact.claim.files),
             numbers=recomputed.numbers,
             verdicts=recomputed.verdicts,
@@ -96,7 +106,9 @@ def _report_problems(
         yield Problem(str(path), "is not the report that the rows give", "`kit report` writes that one")
 
 
-def _signer_problems(folder: Path, intact: Intact, signers: Collection[str] | None) -> Iterator[Problem]:
-    if signers is not None and intact.fingerprint not in signers:
-        what = f"is signed by {intact.fingerprint}, which is not a key that you named"
+def _signer_problems(folder: Path, intact: Intact, signers: Signers | None) -> Iterator[Problem]:
+    if signers is not None and intact.fingerprint not in signers.keys:
+        reason = signers.passed_over.get(intact.fingerprint)
+        not_named = f"whose key does not count: {reason}" if reason else "which is not a key that you named"
+        what = f"is signed by {intact.fingerprint}, {not_named}"
         yield Problem(f"{folder}/{layout.SUMS_SIGNATURE}", what, "ask the author for their key's fingerprint")

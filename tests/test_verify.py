@@ -24,6 +24,7 @@ from kit.report.html import render
 from kit.signer.fixed import FixedSigner
 from kit.signer.public_key import fingerprint, ssh_line, to_pem
 from kit.signer.seal import seal
+from kit.signer.signers import Signers
 from kit.verify import verify
 
 GUIDE = Path(__file__).parent.parent / "docs/verify-without-the-kit.md"
@@ -73,10 +74,14 @@ def test_an_untouched_bundle_is_intact_as_folder_and_as_zip(bundle: Path, tmp_pa
 
 def test_integrity_and_identity_are_told_apart(bundle: Path) -> None:
     mine, other = fingerprint(AUTHOR.public_key), fingerprint(FixedSigner(1).public_key)
-    assert verify(bundle).identity() == f"intact, signed by {mine}, not known to you"
-    assert verify(bundle, [other, mine]).identity() == f"intact, signed by {mine}, whom you named"
+    assert verify(bundle).identity() == f"intact, signed by {mine}, whom you have not named"
+    assert verify(bundle, Signers({other: "", mine: ""}, {})).identity() == f"intact, signed by {mine}, whom you named"
+    named = Signers({mine: "author@example.org"}, {})
+    assert verify(bundle, named).identity() == f"intact, signed by {mine}, whom you named (author@example.org)"
     with pytest.raises(Finding, match=f"is signed by {re.escape(mine)}, which is not a key that you named"):
-        verify(bundle, [other])
+        verify(bundle, Signers({other: ""}, {}))
+    with pytest.raises(Finding, match=f"{re.escape(mine)}, whose key does not count: it was valid until 2020"):
+        verify(bundle, Signers({other: ""}, {mine: "it was valid until 2020"}))
 
 
 def test_sealing_again_gives_the_same_bytes(bundle: Path, pristine: Path, tmp_path: Path) -> None:
@@ -288,6 +293,7 @@ def test_standard_tools_refuse_what_was_changed(bundle: Path) -> None:
 def test_signing_and_verifying_never_import_hashlib(bundle: Path, tmp_path: Path) -> None:
     script = f"""
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from kit.bundle.archive import write_zip
 from kit.signer.keys import generate_key
@@ -296,7 +302,7 @@ from kit.signer.signers import read_signers
 from kit.verify import verify
 seal(Path({str(bundle)!r}), generate_key(Path({str(tmp_path / "key")!r}), ""))
 write_zip(Path({str(bundle)!r}), Path({str(tmp_path / "x.zip")!r}))
-verify(Path({str(tmp_path / "x.zip")!r}), read_signers({str(tmp_path / "key.pub")!r}))
+verify(Path({str(tmp_path / "x.zip")!r}), read_signers({str(tmp_path / "key.pub")!r}, datetime.now(UTC)))
 assert "hashlib" not in sys.modules
 assert "torch" not in sys.modules
 """
