@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socketserver
 import subprocess
+import tempfile
+import threading
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scripted_project import kit, write_project
 
 from kit.errors import Finding, KitError, Trouble
 from kit.signer import dsse, sshsig
+from kit.signer.agent import AgentSigner, agent_signer
 from kit.signer.fixed import FixedSigner
 from kit.signer.keys import KeySigner, generate_key, load_private_key
 from kit.signer.public_key import fingerprint, from_pem, ssh_line, to_pem
 from kit.signer.signers import read_signers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 def ssh_keygen(*arguments: object, text: str = "") -> str:
@@ -248,3 +256,103 @@ def test_what_is_no_signature_is_refused_as_such(text: bytes) -> None:
         sshsig.verify(b"message", text)
     with pytest.raises(ValueError, match=r"."):
         dsse.verify(text, KEY)
+
+
+@pytest.fixture
+def agent() -> Iterator[Path]:
+    """Run a real SSH agent; give the path of its socket."""
+    socket = Path(tempfile.mkdtemp(dir="/tmp")) / "agent"  # a socket's path is at most 107 bytes long
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    while not socket.exists():
+        time.sleep(0.01)
+    yield socket
+    process.terminate()
+    process.wait()
+    shutil.rmtree(socket.parent)
+
+
+def ssh_add(agent: Path, *arguments: object) -> None:
+    command = ["ssh-add", "-q", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "SSH_AUTH_SOCK": str(agent)})
+
+
+def test_a_key_that_only_the_agent_holds_makes_the_signatures_that_its_file_makes(agent: Path, tmp_path: Path) -> None:
+    key = load_private_key(openssh_key(tmp_path / "key"))
+    for path in (tmp_path / "key", openssh_key(tmp_path / "rsa", "rsa"), openssh_key(tmp_path / "other")):
+        ssh_add(agent, path)
+        path.unlink()
+    signer = agent_signer(agent, fingerprint(key.public_key))
+    assert signer.public_key == key.public_key
+    assert sshsig.sign(b"message", signer) == sshsig.sign(b"message", key)
+    assert dsse.sign(b"{}" * 50_000, signer) == dsse.sign(b"{}" * 50_000, key)
+
+
+def test_an_agent_that_cannot_sign_says_why(agent: Path, tmp_path: Path) -> None:
+    wanted = fingerprint(load_private_key(openssh_key(tmp_path / "key")).public_key)
+    with pytest.raises(Trouble, match=r"does not hold the Ed25519 key .*; it has: none"):
+        agent_signer(agent, wanted)
+    ssh_add(agent, tmp_path / "key")
+    signer = agent_signer(agent, wanted)
+    with pytest.raises(Trouble, match="takes at most 262144 bytes"):
+        signer.sign(bytes(300_000))
+    ssh_add(agent, "-D")
+    with pytest.raises(Trouble, match=r"refused; is it locked"):
+        signer.sign(b"message")
+    for path in (tmp_path / "nobody", tmp_path / "key", tmp_path / ("x" * 200)):
+        with pytest.raises(Trouble, match="is not an SSH agent that answers"):
+            agent_signer(path, wanted)
+
+
+def _string(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0\0",
+        b"\0\0\0\5\x0c",
+        b"\xff\xff\xff\xff\x0c",
+        _string(b"\x0c"),
+        _string(b"\x0c\0\0\0\1\xff\xff\xff\xff"),
+        _string(b"\x0e" + _string(_string(b"ssh-ed25519") + _string(bytes(64)))),
+        _string(b"\x0e" + bytes(64)),
+    ],
+)
+def test_what_an_agent_says_is_not_taken_on_trust(answer: bytes) -> None:
+    path = Path(tempfile.mkdtemp(dir="/tmp")) / "agent"
+    with socketserver.UnixStreamServer(str(path), _answering(answer)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(Trouble):
+            agent_signer(path, "SHA256:")
+        with pytest.raises(Trouble):
+            AgentSigner(path, KEY).sign(b"message")
+        server.shutdown()
+    shutil.rmtree(path.parent)
+
+
+def _answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read(int.from_bytes(self.rfile.read(4), "big"))
+            self.wfile.write(answer)
+
+    return Handler
+
+
+def test_the_command_line_signs_with_the_agent(agent: Path, tmp_path: Path) -> None:
+    write_project(tmp_path / "project")
+    public = openssh_key(tmp_path / "key").with_suffix(".pub")
+    ssh_add(agent, tmp_path / "key")
+    (tmp_path / "key").unlink()
+    mine = ssh_keygen("-l", "-f", public).split()[1]
+    for number, key in enumerate((f"agent:{mine}", public)):
+        run = ["reproduce", tmp_path / "project/scripted.json", "--key", key, "--out", f"out{number}"]
+        made = kit(*run, home=tmp_path, env={"SSH_AUTH_SOCK": str(agent)})
+        assert made.returncode == 0, made.stderr
+        found = kit("verify", f"out{number}", "--signer", public, home=tmp_path)
+        assert found.stdout.startswith(f"intact, signed by {mine}, whom you named")
+    without = kit(*run[:-1], "out2", home=tmp_path)
+    assert without.returncode == 2
+    assert "SSH_AUTH_SOCK: is not set" in without.stderr
