@@ -16,6 +16,7 @@ from kit.errors import Finding, Problem, Trouble
 from kit.signer import dsse, sshsig
 from kit.signer.public_key import fingerprint, to_pem
 from kit.signer.seal import signed_names, sums_text
+from kit.signer.sigstore import sigstore_bundle
 from kit.signer.statement import read_statement
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kit.digests import FileDigests
     from kit.signer.statement import Claim
 
-_SIGNATURES = (layout.STATEMENT, layout.SUMS, layout.SUMS_SIGNATURE, layout.PUBLIC_KEY)
+_SIGNATURES = (layout.STATEMENT, layout.SIGSTORE, layout.SUMS, layout.SUMS_SIGNATURE, layout.PUBLIC_KEY)
 _AGAIN = "get the bundle again from its source"
 
 
@@ -93,6 +94,8 @@ def _contradictions(folder: Path, claim: Claim, public_key: bytes) -> Iterator[P
     """Yield where the files beside the statement do not say the same as it."""
     if _read(folder, layout.SUMS) != sums_text(claim.files):
         yield Problem(f"{folder}/{layout.SUMS}", f"lists other files than {layout.STATEMENT}", _AGAIN)
+    if _read(folder, layout.SIGSTORE) != sigstore_bundle(_read(folder, layout.STATEMENT), public_key):
+        yield Problem(f"{folder}/{layout.SIGSTORE}", f"does not say what {layout.STATEMENT} says", _AGAIN)
     if _read(folder, layout.PUBLIC_KEY) != to_pem(public_key):
         yield Problem(f"{folder}/{layout.PUBLIC_KEY}", "is not the key that signed", _AGAIN)
 
