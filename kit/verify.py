@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
-    from kit.signer.integrity import Intact
     from kit.signer.signers import Signers
 
 
@@ -34,6 +33,8 @@ class Verification:
     """What was found of a bundle in which everything is right."""
 
     results_digest: str
+    statement_digest: str
+    """SHA-256 of the signed statement: of this bundle as this key signed it."""
     fingerprint: str
     signer_known: bool
     """Whether the key is among those that were named; False where none was named."""
@@ -72,7 +73,8 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         intact = check_integrity(folder)
         contents = load_contents(folder)
         recomputed = check_arithmetic(folder, intact.claim.files, contents)
-        problems = [*_signer_problems(folder, intact, signers), *recomputed.problems]
+        stranger = signer_problem(f"{folder}/{layout.SUMS_SIGNATURE}", intact.fingerprint, signers)
+        problems = [*([stranger] if stranger else []), *recomputed.problems]
         unchecked = list(recomputed.unchecked)
         if contents.completed_by == kit_identity():
             problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
@@ -84,6 +86,7 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
             raise Finding(problems)
         return Verification(
             results_digest=intact.claim.results_digest,
+            statement_digest=intact.statement_digest,
             fingerprint=intact.fingerprint,
             signer_known=signers is not None,
             signer=(signers.keys[intact.fingerprint] or None) if signers else None,
@@ -106,9 +109,10 @@ def _report_problems(
         yield Problem(str(path), "is not the report that the rows give", "`kit report` writes that one")
 
 
-def _signer_problems(folder: Path, intact: Intact, signers: Signers | None) -> Iterator[Problem]:
-    if signers is not None and intact.fingerprint not in signers.keys:
-        reason = signers.passed_over.get(intact.fingerprint)
-        not_named = f"whose key does not count: {reason}" if reason else "which is not a key that you named"
-        what = f"is signed by {intact.fingerprint}, {not_named}"
-        yield Problem(f"{folder}/{layout.SUMS_SIGNATURE}", what, "ask the author for their key's fingerprint")
+def signer_problem(where: str, fingerprint: str, signers: Signers | None) -> Problem | None:
+    """Return that something is signed by nobody whom the user named, if they named anybody."""
+    if signers is None or fingerprint in signers.keys:
+        return None
+    reason = signers.passed_over.get(fingerprint)
+    not_named = f"whose key does not count: {reason}" if reason else "which is not a key that you named"
+    return Problem(where, f"is signed by {fingerprint}, {not_named}", "ask the author for their key's fingerprint")

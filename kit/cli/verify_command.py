@@ -14,28 +14,78 @@ from kit.visible import on_one_line
 
 if TYPE_CHECKING:
     from kit.canonical import Json
+    from kit.receipt import CheckedReceipt
     from kit.signer.signers import Signers
+    from kit.verify import Verification
 
 
 @click.command("verify")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--signer", help="Who should have signed: a fingerprint, a public key, or a file of public keys.")
+@click.option("--receipt", type=click.Path(path_type=Path, dir_okay=False), help="A reviewer's receipt of a rerun.")
+@click.option("--reviewer", help="Who should have signed the receipt, as for --signer.")
 @json_option
-def command(bundle: Path, signer: str | None, *, as_json: bool) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    bundle: Path,
+    signer: str | None,
+    receipt: Path | None,
+    reviewer: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """Check signatures and files, and compute every number again."""
     from kit.verify import verify
 
+    if reviewer and not receipt:
+        raise click.UsageError("--reviewer says who should have signed a --receipt, and there is none")
     with errors_as_json(as_json=as_json):
-        signers = _named(signer)
+        signers, reviewers = _named(signer), _named(reviewer)
         found = verify(bundle, signers)
+        checked = _checked(receipt, found, reviewers) if receipt else None
     if as_json:
-        lists: dict[str, Json] = {"unchecked": [*found.unchecked], "notes": [*(signers.notes if signers else ())]}
-        show_json({"ok": True, "identity": found.identity(), **asdict(found), **lists})
-        return
+        notes = [note for named in (signers, reviewers) if named for note in named.notes]
+        lists: dict[str, Json] = {"unchecked": [*found.unchecked], "notes": [*notes]}
+        about = {"receipt": _receipt_json(checked) if checked else None}
+        show_json({"ok": True, "identity": found.identity(), **asdict(found), **lists, **about})
+    else:
+        _show(found, checked)
+    ctx.exit(0 if checked is None or checked.receipt.agrees else 1)
+
+
+def _checked(receipt: Path, found: Verification, reviewers: Signers | None) -> CheckedReceipt:
+    from kit.receipt import check_receipt
+
+    return check_receipt(receipt, found, reviewers)
+
+
+def _receipt_json(checked: CheckedReceipt) -> dict[str, Json]:
+    from kit.signer.public_key import fingerprint
+
+    receipt = checked.receipt
+    return {
+        "sentence": checked.sentence(),
+        "fingerprint": fingerprint(receipt.public_key),
+        "signer_known": checked.signer_known,
+        "signer": checked.signer,
+        "grade": receipt.grade,
+        "required": receipt.required,
+        "margin": receipt.margin,
+        "agrees": receipt.agrees,
+        "rerun": asdict(receipt.rerun),
+        "time": receipt.time,
+        "kit": receipt.kit,
+    }
+
+
+def _show(found: Verification, checked: CheckedReceipt | None) -> None:
     click.echo(found.identity())
     click.echo(f"{found.files} files as signed, {found.numbers} numbers and {found.verdicts} verdicts computed again")
     for sentence in found.unchecked:
         click.echo(f"not checked: {sentence}")
+    if checked:
+        click.echo(checked.sentence())
     click.echo(f"results digest: {found.results_digest}")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kit.bundle import layout
 from kit.bundle.files import digest_files, open_file, results_digest, walk
 from kit.canonical import MAX_BYTES
+from kit.digests import both_digests
 from kit.errors import Finding, Problem, Trouble
 from kit.signer import dsse, sshsig
 from kit.signer.public_key import fingerprint, to_pem
@@ -37,6 +38,8 @@ class Intact:
     claim: Claim
     fingerprint: str
     """Of the key that signed; whose key that is, the bundle cannot say."""
+    statement_digest: str
+    """SHA-256 of `signatures/statement.dsse.json`: of this bundle as this key signed it."""
 
 
 def check_integrity(folder: Path) -> Intact:
@@ -57,7 +60,8 @@ def check_integrity(folder: Path) -> Intact:
         problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states a results digest that is not the payload's"))
     if problems:
         raise Finding(problems)
-    return Intact(claim=claim, fingerprint=fingerprint(public_key))
+    statement_digest = f"sha256:{both_digests(_read(folder, layout.STATEMENT)).sha256}"
+    return Intact(claim=claim, fingerprint=fingerprint(public_key), statement_digest=statement_digest)
 
 
 def _check_signature_files(folder: Path, names: Collection[str]) -> None:
