@@ -77,19 +77,25 @@ def _check_signature_files(folder: Path, names: Collection[str]) -> None:
 
 def _check_sums(folder: Path, files: Mapping[str, FileDigests]) -> bytes:
     """Return the key that signed `SHA256SUMS`."""
-    sums = _read(folder, layout.SUMS)
+    sums, signature = _read(folder, layout.SUMS), _read(folder, layout.SUMS_SIGNATURE)
     try:
-        return sshsig.verify(sums, _read(folder, layout.SUMS_SIGNATURE))
+        return sshsig.verify(sums, signature)
     except ValueError as error:
-        # Of the two, blame the one that does not fit the tree.
-        if sums != sums_text(files):
+        # Of the two, blame the one that is malformed, or that does not fit the tree.
+        if sshsig.is_one(signature) and sums != sums_text(files):
             raise Finding.of(folder / layout.SUMS, "is not what was signed", _AGAIN) from error
         raise Finding.of(folder / layout.SUMS_SIGNATURE, str(error), _AGAIN) from error
 
 
 def _check_statement(folder: Path, public_key: bytes) -> Claim:
+    envelope = _read(folder, layout.STATEMENT)
     try:
-        return read_statement(dsse.verify(_read(folder, layout.STATEMENT), public_key))
+        payload = dsse.verify(envelope, public_key)
+    except ValueError as error:
+        what = f"{error}; that key made {layout.SUMS_SIGNATURE}"
+        raise Finding.of(folder / layout.STATEMENT, what, _AGAIN) from error
+    try:
+        return read_statement(payload)
     except ValueError as error:
         raise Finding.of(folder / layout.STATEMENT, str(error), _AGAIN) from error
 
@@ -101,7 +107,8 @@ def _contradictions(folder: Path, claim: Claim, public_key: bytes) -> Iterator[P
     if _read(folder, layout.SIGSTORE) != sigstore_bundle(_read(folder, layout.STATEMENT), public_key):
         yield Problem(f"{folder}/{layout.SIGSTORE}", f"does not say what {layout.STATEMENT} says", _AGAIN)
     if _read(folder, layout.PUBLIC_KEY) != to_pem(public_key):
-        yield Problem(f"{folder}/{layout.PUBLIC_KEY}", "is not the key that signed", _AGAIN)
+        what = f"is not the key that signed: {layout.SUMS_SIGNATURE} is by another"
+        yield Problem(f"{folder}/{layout.PUBLIC_KEY}", what, _AGAIN)
 
 
 def _differences(
