@@ -20,13 +20,13 @@ from kit.report.html import render
 from kit.signer.integrity import check_integrity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from kit.bundle.contents import Contents
     from kit.bundle.redaction import Redaction
     from kit.canonical import Json
-    from kit.signer.integrity import Intact
+    from kit.signer.signers import Signers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,13 @@ class Verification:
     """What was found of a bundle in which everything is right."""
 
     results_digest: str
+    statement_digest: str
+    """SHA-256 of the signed statement: of this bundle as this key signed it."""
     fingerprint: str
     signer_known: bool
     """Whether the key is among those that were named; False where none was named."""
+    signer: str | None
+    """What the user's own file calls the key's holder, if it does."""
     files: int
     """Files whose size and digests were compared with the signed list."""
     numbers: int
@@ -50,12 +54,18 @@ class Verification:
 
     def identity(self) -> str:
         """Return what can be said of the signer: whose key it is, a bundle cannot prove."""
-        known = "whom you named" if self.signer_known else "not known to you"
-        return f"intact, signed by {self.fingerprint}, {known}"
+        return f"intact, signed by {self.fingerprint}, {known_as(named=self.signer_known, holder=self.signer)}"
 
 
-def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
-    """Check a bundle's folder or zip; `signers` are the fingerprints of the keys that may have signed it.
+def known_as(*, named: bool, holder: str | None) -> str:
+    """Return how the user knows the holder of a key, to stand behind its fingerprint."""
+    if not named:
+        return "whom you have not named"
+    return f"whom you named ({holder})" if holder else "whom you named"
+
+
+def verify(path: Path, signers: Signers | None = None) -> Verification:
+    """Check a bundle's folder or zip; `signers` are the keys that may have signed it, if they were named.
 
     Raises:
         Finding: it was tampered with, its numbers do not follow from its rows, or another key signed it. Problems of
@@ -66,7 +76,8 @@ def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
         intact = check_integrity(folder)
         contents = load_contents(folder)
         recomputed = check_arithmetic(folder, intact.claim.files, contents)
-        problems = [*_signer_problems(folder, intact, signers), *recomputed.problems]
+        stranger = signer_problem(f"{folder}/{layout.SUMS_SIGNATURE}", intact.fingerprint, signers)
+        problems = [*([stranger] if stranger else []), *recomputed.problems]
         unchecked = list(recomputed.unchecked)
         if contents.completed_by == kit_identity():
             problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
@@ -78,8 +89,10 @@ def verify(path: Path, signers: Collection[str] | None = None) -> Verification:
             raise Finding(problems)
         return Verification(
             results_digest=intact.claim.results_digest,
+            statement_digest=intact.statement_digest,
             fingerprint=intact.fingerprint,
             signer_known=signers is not None,
+            signer=(signers.keys[intact.fingerprint] or None) if signers else None,
             files=len(intact.claim.files),
             numbers=recomputed.numbers,
             verdicts=recomputed.verdicts,
@@ -100,7 +113,10 @@ def _report_problems(
         yield Problem(str(path), "is not the report that the rows give", "`kit report` writes that one")
 
 
-def _signer_problems(folder: Path, intact: Intact, signers: Collection[str] | None) -> Iterator[Problem]:
-    if signers is not None and intact.fingerprint not in signers:
-        what = f"is signed by {intact.fingerprint}, which is not a key that you named"
-        yield Problem(f"{folder}/{layout.SUMS_SIGNATURE}", what, "ask the author for their key's fingerprint")
+def signer_problem(where: str, fingerprint: str, signers: Signers | None) -> Problem | None:
+    """Return that something is signed by nobody whom the user named, if they named anybody."""
+    if signers is None or fingerprint in signers.keys:
+        return None
+    reason = signers.passed_over.get(fingerprint)
+    not_named = f"whose key does not count: {reason}" if reason else "which is not a key that you named"
+    return Problem(where, f"is signed by {fingerprint}, {not_named}", "ask the author for their key's fingerprint")

@@ -150,7 +150,7 @@ def test_a_bundle_is_run_again_and_compared(bundle: str, folder: Path, tmp_path:
     command = ["reproduce", folder / bundle, "--root", folder / "project", "--key", folder / "key", "--out", "again"]
     result = kit(*command, home=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "not known to you" in said(result)
+    assert "whom you have not named" in said(result)
     assert "bitwise" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("results digest: sha256:")
     result = kit(*command[:-1], "once-more", "--json", home=tmp_path)

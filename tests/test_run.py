@@ -23,6 +23,7 @@ from kit.manifest.load import load_manifest
 from kit.manifest.model import Expect
 from kit.plan import make_plan
 from kit.rows import Completion, load_rows
+from kit.signer.signers import Signers
 from kit.store import Store
 from kit.verify import verify
 from kit.worker.jobs import COMPLETIONS
@@ -37,7 +38,7 @@ COMMON_WORDS = {"root", "runner", "user", "admin", "ubuntu", "build", "test", "l
 def test_a_run_writes_a_bundle_that_verifies_as_folder_and_as_zip(tmp_path: Path) -> None:
     outcome = run_scripted(write_project(tmp_path / "project"), tmp_path / "out")
     for bundle in (outcome.folder, outcome.archive):
-        found = verify(bundle, [outcome.fingerprint])
+        found = verify(bundle, Signers({outcome.fingerprint: ""}, {}))
         assert found.results_digest == outcome.results_digest
         assert found.signer_known
         assert not found.unchecked

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socketserver
 import subprocess
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scripted_project import kit, write_project
 
 from kit.errors import Finding, KitError, Trouble
 from kit.signer import dsse, sshsig
+from kit.signer.agent import AgentSigner, agent_signer
 from kit.signer.fixed import FixedSigner
 from kit.signer.keys import KeySigner, generate_key, load_private_key
 from kit.signer.public_key import fingerprint, from_pem, ssh_line, to_pem
 from kit.signer.signers import read_signers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 def ssh_keygen(*arguments: object, text: str = "") -> str:
@@ -112,27 +121,73 @@ def test_an_encrypted_key_opens_with_its_passphrase_or_says_why_not(passphrase: 
 KEY = FixedSigner(1).public_key
 OTHER = FixedSigner(2).public_key
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7"
-NAMED: dict[str, tuple[str, list[bytes]]] = {
-    "pub": (f"{ssh_line(KEY)} a comment\n", [KEY]),
-    "pem": (to_pem(KEY).decode(), [KEY]),
-    "github": (f"{RSA}\n{ssh_line(KEY)}\n{ssh_line(OTHER)}\n", [KEY, OTHER]),
-    "allowed_signers": (f"# people\n\na@b.org,c@d.org {ssh_line(KEY)}\ne@f.org {RSA}\n", [KEY]),
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+NAMED: dict[str, tuple[str, dict[bytes, str], list[str]]] = {
+    "pub": (f"{ssh_line(KEY)} a comment\n", {KEY: ""}, []),
+    "pem": (to_pem(KEY).decode(), {KEY: ""}, []),
+    "github": (f"{RSA}\n{ssh_line(KEY)}\n{ssh_line(OTHER)}\n", {KEY: "", OTHER: ""}, [":1: passed over, ssh-rsa"]),
+    "allowed_signers": (
+        f"# people\n\n  # more\na@b.org,c@d.org {ssh_line(KEY)}\ne@f.org {RSA}\n",
+        {KEY: "a@b.org,c@d.org"},
+        [":5: passed over, ssh-rsa does not sign bundles"],
+    ),
     "namespaces": (
         f'a@b.org namespaces="git,kit-*" {ssh_line(KEY)}\nc@d.org namespaces="git" {ssh_line(OTHER)}\n',
-        [KEY],
+        {KEY: "a@b.org"},
+        [":2: passed over, its namespaces do not include kit-bundle"],
+    ),
+    "a key that comes and one that is gone": (
+        f'a@b.org valid-before="20251231Z" {ssh_line(OTHER)}\na@b.org Valid-After="20260101Z" {ssh_line(KEY)}\n',
+        {KEY: "a@b.org"},
+        [":1: passed over, it was valid until 20251231Z"],
     ),
 }
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_signers_are_read_from_any_file_of_public_keys(name: str, tmp_path: Path) -> None:
-    text, keys = NAMED[name]
+    text, keys, notes = NAMED[name]
     (tmp_path / "signers").write_text(text)
-    assert read_signers(str(tmp_path / "signers")) == tuple(map(fingerprint, keys))
+    found = read_signers(str(tmp_path / "signers"), NOW)
+    assert found.keys == {fingerprint(key): holder for key, holder in keys.items()}
+    assert len(found.notes) == len(notes)
+    assert all(said in note for said, note in zip(notes, found.notes, strict=True))
 
 
 def test_a_signer_can_be_named_by_key_or_fingerprint_alone() -> None:
-    assert read_signers(ssh_line(KEY)) == read_signers(fingerprint(KEY)) == (fingerprint(KEY),)
+    for named in (ssh_line(KEY), fingerprint(KEY)):
+        assert list(read_signers(named, NOW).keys) == [fingerprint(KEY)]
+
+
+OPTIONS = {
+    'namespaces="git"': False,
+    'namespaces="kit-bundle"': True,
+    'namespaces="k?t-*,git"': True,
+    'namespaces="*,!kit-*"': False,
+    'NAMESPACES="kit-bundle",valid-after="20200101Z"': True,
+    'valid-after="20200101120000Z",valid-before="29991231Z"': True,
+    'valid-before="202001011200Z"': False,
+    'valid-after="29991231Z"': False,
+    "cert-authority": False,
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_options_of_allowed_signers_mean_what_they_mean_to_openssh(options: str, tmp_path: Path) -> None:
+    key = openssh_key(tmp_path / "key")
+    line = f"author@example.org {options} {(tmp_path / 'key.pub').read_text()}"
+    (tmp_path / "allowed_signers").write_text(line)
+    (tmp_path / "message").write_bytes(b"message")
+    ssh_keygen("-q", "-Y", "sign", "-f", key, "-n", sshsig.NAMESPACE, tmp_path / "message")
+    verify = ["-Y", "verify", "-f", "allowed_signers", "-I", "author@example.org", "-n", sshsig.NAMESPACE]
+    command = ["ssh-keygen", *verify, "-s", "message.sig"]
+    openssh = subprocess.run(command, cwd=tmp_path, input=b"message", capture_output=True, check=False).returncode == 0
+    try:
+        read_signers(str(tmp_path / "allowed_signers"), datetime.now(UTC))
+        accepted = True
+    except Finding:
+        accepted = False
+    assert accepted is openssh is OPTIONS[options]
 
 
 @pytest.mark.parametrize(
@@ -142,20 +197,25 @@ def test_a_signer_can_be_named_by_key_or_fingerprint_alone() -> None:
         (f"{RSA}\n", "holds no Ed25519 public key"),
         ("hello\n", ":1: is not a line with a public key"),
         (f"{ssh_line(KEY)[:-8]}\n", ":1: is not"),
-        (f'a@b.org valid-before="20200101" {ssh_line(KEY)}\n', "valid-before"),
-        (f"*.b.org cert-authority {ssh_line(KEY)}\n", "cert-authority"),
+        (f'a@b.org valid-before="29990101" {ssh_line(KEY)}\n', ":1: passed over, its times depend on a time zone"),
+        (f'a@b.org valid-before="20261399Z" {ssh_line(KEY)}\n', ":1: has '20261399Z', which is no day"),
+        (f'a@b.org valid-before="soonZ" {ssh_line(KEY)}\n', ":1: has 'soonZ', which is not a time"),
+        (f"a@b.org no-such-option {ssh_line(KEY)}\n", ":1: has the option 'no-such-option', which cannot be honoured"),
+        (f'a@b.org namespaces="*",namespaces="a" {ssh_line(KEY)}\n', "cannot be honoured"),
+        (f"*.b.org cert-authority {ssh_line(KEY)}\n", ":1: passed over, bundles are not signed with certificates"),
+        ("x" * (2 << 20), "is larger than"),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "is not an Ed25519 public key"),
     ],
 )
 def test_a_file_without_a_usable_signer_is_a_finding(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "signers").write_text(text)
     with pytest.raises(Finding, match=said):
-        read_signers(str(tmp_path / "signers"))
+        read_signers(str(tmp_path / "signers"), NOW)
 
 
 def test_a_missing_file_of_signers_is_trouble() -> None:
     with pytest.raises(Trouble, match="cannot be read"):
-        read_signers("no/such/file")
+        read_signers("no/such/file", NOW)
 
 
 def flips(data: bytes) -> list[bytes]:
@@ -196,3 +256,103 @@ def test_what_is_no_signature_is_refused_as_such(text: bytes) -> None:
         sshsig.verify(b"message", text)
     with pytest.raises(ValueError, match=r"."):
         dsse.verify(text, KEY)
+
+
+@pytest.fixture
+def agent() -> Iterator[Path]:
+    """Run a real SSH agent; give the path of its socket."""
+    socket = Path(tempfile.mkdtemp(dir="/tmp")) / "agent"  # a socket's path is at most 107 bytes long
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    while not socket.exists():
+        time.sleep(0.01)
+    yield socket
+    process.terminate()
+    process.wait()
+    shutil.rmtree(socket.parent)
+
+
+def ssh_add(agent: Path, *arguments: object) -> None:
+    command = ["ssh-add", "-q", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "SSH_AUTH_SOCK": str(agent)})
+
+
+def test_a_key_that_only_the_agent_holds_makes_the_signatures_that_its_file_makes(agent: Path, tmp_path: Path) -> None:
+    key = load_private_key(openssh_key(tmp_path / "key"))
+    for path in (tmp_path / "key", openssh_key(tmp_path / "rsa", "rsa"), openssh_key(tmp_path / "other")):
+        ssh_add(agent, path)
+        path.unlink()
+    signer = agent_signer(agent, fingerprint(key.public_key))
+    assert signer.public_key == key.public_key
+    assert sshsig.sign(b"message", signer) == sshsig.sign(b"message", key)
+    assert dsse.sign(b"{}" * 50_000, signer) == dsse.sign(b"{}" * 50_000, key)
+
+
+def test_an_agent_that_cannot_sign_says_why(agent: Path, tmp_path: Path) -> None:
+    wanted = fingerprint(load_private_key(openssh_key(tmp_path / "key")).public_key)
+    with pytest.raises(Trouble, match=r"does not hold the Ed25519 key .*; it has: none"):
+        agent_signer(agent, wanted)
+    ssh_add(agent, tmp_path / "key")
+    signer = agent_signer(agent, wanted)
+    with pytest.raises(Trouble, match="takes at most 262144 bytes"):
+        signer.sign(bytes(300_000))
+    ssh_add(agent, "-D")
+    with pytest.raises(Trouble, match=r"refused; is it locked"):
+        signer.sign(b"message")
+    for path in (tmp_path / "nobody", tmp_path / "key", tmp_path / ("x" * 200)):
+        with pytest.raises(Trouble, match="is not an SSH agent that answers"):
+            agent_signer(path, wanted)
+
+
+def _string(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0\0",
+        b"\0\0\0\5\x0c",
+        b"\xff\xff\xff\xff\x0c",
+        _string(b"\x0c"),
+        _string(b"\x0c\0\0\0\1\xff\xff\xff\xff"),
+        _string(b"\x0e" + _string(_string(b"ssh-ed25519") + _string(bytes(64)))),
+        _string(b"\x0e" + bytes(64)),
+    ],
+)
+def test_what_an_agent_says_is_not_taken_on_trust(answer: bytes) -> None:
+    path = Path(tempfile.mkdtemp(dir="/tmp")) / "agent"
+    with socketserver.UnixStreamServer(str(path), _answering(answer)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(Trouble):
+            agent_signer(path, "SHA256:")
+        with pytest.raises(Trouble):
+            AgentSigner(path, KEY).sign(b"message")
+        server.shutdown()
+    shutil.rmtree(path.parent)
+
+
+def _answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read(int.from_bytes(self.rfile.read(4), "big"))
+            self.wfile.write(answer)
+
+    return Handler
+
+
+def test_the_command_line_signs_with_the_agent(agent: Path, tmp_path: Path) -> None:
+    write_project(tmp_path / "project")
+    public = openssh_key(tmp_path / "key").with_suffix(".pub")
+    ssh_add(agent, tmp_path / "key")
+    (tmp_path / "key").unlink()
+    mine = ssh_keygen("-l", "-f", public).split()[1]
+    for number, key in enumerate((f"agent:{mine}", public)):
+        run = ["reproduce", tmp_path / "project/scripted.json", "--key", key, "--out", f"out{number}"]
+        made = kit(*run, home=tmp_path, env={"SSH_AUTH_SOCK": str(agent)})
+        assert made.returncode == 0, made.stderr
+        found = kit("verify", f"out{number}", "--signer", public, home=tmp_path)
+        assert found.stdout.startswith(f"intact, signed by {mine}, whom you named")
+    without = kit(*run[:-1], "out2", home=tmp_path)
+    assert without.returncode == 2
+    assert "SSH_AUTH_SOCK: is not set" in without.stderr

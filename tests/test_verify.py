@@ -21,9 +21,12 @@ from kit.errors import Finding
 from kit.judge import judge_of_kind
 from kit.measure.metrics import compute
 from kit.report.html import render
+from kit.signer import dsse
 from kit.signer.fixed import FixedSigner
 from kit.signer.public_key import fingerprint, ssh_line, to_pem
 from kit.signer.seal import seal
+from kit.signer.signers import Signers
+from kit.signer.sigstore import sigstore_bundle
 from kit.verify import verify
 
 GUIDE = Path(__file__).parent.parent / "docs/verify-without-the-kit.md"
@@ -67,16 +70,20 @@ def test_an_untouched_bundle_is_intact_as_folder_and_as_zip(bundle: Path, tmp_pa
     found = verify(bundle)
     assert verify(tmp_path / "bundle.zip") == found
     assert found.results_digest == folder_results_digest(bundle)
-    assert found.files == len(walk(bundle)) - 4
+    assert found.files == len(walk(bundle)) - 5
     assert found.numbers > 100
 
 
 def test_integrity_and_identity_are_told_apart(bundle: Path) -> None:
     mine, other = fingerprint(AUTHOR.public_key), fingerprint(FixedSigner(1).public_key)
-    assert verify(bundle).identity() == f"intact, signed by {mine}, not known to you"
-    assert verify(bundle, [other, mine]).identity() == f"intact, signed by {mine}, whom you named"
+    assert verify(bundle).identity() == f"intact, signed by {mine}, whom you have not named"
+    assert verify(bundle, Signers({other: "", mine: ""}, {})).identity() == f"intact, signed by {mine}, whom you named"
+    named = Signers({mine: "author@example.org"}, {})
+    assert verify(bundle, named).identity() == f"intact, signed by {mine}, whom you named (author@example.org)"
     with pytest.raises(Finding, match=f"is signed by {re.escape(mine)}, which is not a key that you named"):
-        verify(bundle, [other])
+        verify(bundle, Signers({other: ""}, {}))
+    with pytest.raises(Finding, match=f"{re.escape(mine)}, whose key does not count: it was valid until 2020"):
+        verify(bundle, Signers({other: ""}, {mine: "it was valid until 2020"}))
 
 
 def test_sealing_again_gives_the_same_bytes(bundle: Path, pristine: Path, tmp_path: Path) -> None:
@@ -156,6 +163,14 @@ TAMPERED: dict[str, tuple[Change, list[str]]] = {
     "another key beside it": (
         lambda path: (path / layout.PUBLIC_KEY).write_bytes(to_pem(FixedSigner(1).public_key)),
         [f"{layout.PUBLIC_KEY}: is not the key that signed"],
+    ),
+    "Sigstore bundle of another": (
+        edit(str(layout.SIGSTORE), "SHA256:", "SHA256:x"),
+        [f"{layout.SIGSTORE}: does not say what {layout.STATEMENT} says"],
+    ),
+    "Sigstore bundle emptied": (
+        lambda path: (path / layout.SIGSTORE).write_bytes(b""),
+        [f"{layout.SIGSTORE}: does not say what {layout.STATEMENT} says"],
     ),
     "signature emptied": (lambda path: (path / layout.SUMS_SIGNATURE).write_bytes(b""), [f"{layout.SUMS_SIGNATURE}: "]),
     "statement emptied": (lambda path: (path / layout.STATEMENT).write_bytes(b"{}"), [f"{layout.STATEMENT}: "]),
@@ -256,7 +271,7 @@ def run(number: int, bundle: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], cwd=bundle, capture_output=True, text=True, check=False)
 
 
-KNOWN, ANY, SUMS, BESIDE, PEM, OPENSSL, RESULTS = range(7)
+KNOWN, ANY, SUMS, BESIDE, PEM, OPENSSL, COSIGN, NPM, NODE, RESULTS = range(10)
 
 
 def test_standard_tools_verify_a_bundle_as_the_guide_says(bundle: Path) -> None:
@@ -270,7 +285,7 @@ def test_standard_tools_verify_a_bundle_as_the_guide_says(bundle: Path) -> None:
     assert (bundle.parent / "author.pem").read_bytes() == (bundle / layout.PUBLIC_KEY).read_bytes()
     assert "Signature Verified Successfully" in run(OPENSSL, bundle).stdout
     assert run(RESULTS, bundle).stdout.strip() == verify(bundle).results_digest
-    assert len(re.findall("^```sh", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)) == 7
+    assert len(re.findall("^```sh", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)) == 10
 
 
 def test_standard_tools_refuse_what_was_changed(bundle: Path) -> None:
@@ -285,9 +300,32 @@ def test_standard_tools_refuse_what_was_changed(bundle: Path) -> None:
     assert run(OPENSSL, bundle).returncode != 0
 
 
+@pytest.fixture
+def beside_node_modules(bundle: Path) -> Path:
+    """Give the bundle with Sigstore's client installed beside it, as `tests/run` got it."""
+    modules = GUIDE.parents[1] / ".venv/sigstore/node_modules"
+    if not modules.is_dir() or not shutil.which("node"):
+        pytest.skip("Sigstore's client for Node is not installed; tests/run does it where there is npm")
+    (bundle.parent / "node_modules").symlink_to(modules)
+    return bundle
+
+
+def test_sigstores_own_client_verifies_a_bundle_as_the_guide_says(beside_node_modules: Path) -> None:
+    bundle = beside_node_modules
+    run(PEM, bundle)
+    done = run(NODE, bundle)
+    assert (done.returncode, done.stdout) == (0, f"verified {verify(bundle).files} files\n"), done.stderr
+    envelope = dsse.sign(b"{}", FixedSigner(1))
+    (bundle / layout.SIGSTORE).write_bytes(sigstore_bundle(envelope, FixedSigner(1).public_key))
+    done = run(NODE, bundle)
+    assert done.returncode != 0
+    assert "signature verification failed" in done.stderr
+
+
 def test_signing_and_verifying_never_import_hashlib(bundle: Path, tmp_path: Path) -> None:
     script = f"""
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from kit.bundle.archive import write_zip
 from kit.signer.keys import generate_key
@@ -296,7 +334,7 @@ from kit.signer.signers import read_signers
 from kit.verify import verify
 seal(Path({str(bundle)!r}), generate_key(Path({str(tmp_path / "key")!r}), ""))
 write_zip(Path({str(bundle)!r}), Path({str(tmp_path / "x.zip")!r}))
-verify(Path({str(tmp_path / "x.zip")!r}), read_signers({str(tmp_path / "key.pub")!r}))
+verify(Path({str(tmp_path / "x.zip")!r}), read_signers({str(tmp_path / "key.pub")!r}, datetime.now(UTC)))
 assert "hashlib" not in sys.modules
 assert "torch" not in sys.modules
 """

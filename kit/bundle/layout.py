@@ -27,6 +27,7 @@ SELFTEST = RECORD / "selftest.json"
 LOGS = RECORD / "logs"
 SIGNATURES = PurePosixPath("signatures")
 STATEMENT = SIGNATURES / "statement.dsse.json"
+SIGSTORE = SIGNATURES / "bundle.sigstore.json"
 SUMS = SIGNATURES / "SHA256SUMS"
 SUMS_SIGNATURE = SIGNATURES / "SHA256SUMS.sig"
 PUBLIC_KEY = SIGNATURES / "public_key.pem"

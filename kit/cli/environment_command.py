@@ -93,14 +93,15 @@ def _deviations(here: Environment) -> list[Deviation] | None:
 
 
 def _surroundings() -> _Surroundings:
-    from kit.cli.here import config_folder, hub_folder, key_path
+    from kit.cli.here import IN_AGENT, config_folder, hub_folder, named_key
     from kit.environment.hardware import available_memory_mib
 
-    key = key_path() or _or_none(lambda: config_folder() / "signing_key")
+    usual = _or_none(lambda: config_folder() / "signing_key")
+    key = named_key() or (str(usual) if usual else None)
     downloads = _or_none(hub_folder)
     return _Surroundings(
-        signing_key=str(key) if key else None,
-        signing_key_exists=key is not None and key.exists(),
+        signing_key=key,
+        signing_key_exists=key is not None and (key.startswith(IN_AGENT) or Path(key).exists()),
         hub_folder=str(downloads) if downloads else None,
         folder=str(Path.cwd()),
         free_disk_mib=shutil.disk_usage(Path.cwd()).free >> 20,

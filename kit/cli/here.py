@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 IMAGE_VARIABLE = "KIT_IMAGE"
 """Digest of the container image, set when the container is started."""
 KEY_VARIABLE = "KIT_SIGNING_KEY"
-"""Path of the signing key."""
+"""The signing key, as `--key` takes it."""
+AGENT_VARIABLE = "SSH_AUTH_SOCK"
+"""Path of the socket of the user's SSH agent."""
+IN_AGENT = "agent:"
+"""Stands before the fingerprint of a key that the SSH agent holds."""
 
 
 def environment(switches: Mapping[str, str] | None = None) -> dict[str, Json]:
@@ -68,25 +72,32 @@ def hub_folder() -> Path:
     return Path(named) if named else _users_folder("XDG_CACHE_HOME", ".cache") / "huggingface"
 
 
-def key_path() -> Path | None:
+def named_key() -> str | None:
     """Return the signing key that KIT_SIGNING_KEY names."""
-    return Path(os.environ[KEY_VARIABLE]) if os.environ.get(KEY_VARIABLE) else None
+    return os.environ.get(KEY_VARIABLE) or None
 
 
-def signer(key: Path | None) -> Signer:
+def signer(key: str | None) -> Signer:
     """Return the signer: `--key`, else KIT_SIGNING_KEY, else the user's own key, which is made if there is none.
 
+    A key is named by its file, or, where the SSH agent holds it, by its `.pub` file or as `agent:SHA256:…`.
+
     Raises:
-        Trouble: the key cannot be read or made.
+        Trouble: the key cannot be read or made, or the agent does not hold it.
         Finding: the file is no key that the kit can sign with.
     """
     from kit.cli.place import require_mounted
-    from kit.signer.keys import load_private_key
+    from kit.signer.keys import load_private_key, read_public_key
     from kit.signer.public_key import fingerprint
 
-    path = key or key_path()
-    if path:
+    named = key or named_key()
+    if named and named.startswith(IN_AGENT):
+        return _in_agent(named.removeprefix(IN_AGENT))
+    if named:
+        path = Path(named)
         require_mounted(path)
+        if public_key := read_public_key(path):
+            return _in_agent(fingerprint(public_key))
     else:
         path = config_folder() / "signing_key"
         if not path.exists():
@@ -118,6 +129,16 @@ def redaction_key(path: Path | None) -> RedactionKey:
     made = make_redaction_key(place)
     click.echo(f"made a redaction key for you: {place}; keep it, and to yourself: it opens what is withheld", err=True)
     return made
+
+
+def _in_agent(wanted: str) -> Signer:
+    from kit.signer.agent import agent_signer
+
+    path = os.environ.get(AGENT_VARIABLE)
+    if not path:
+        remedy = "start an agent and add the key: eval $(ssh-agent); ssh-add"
+        raise Trouble.of(AGENT_VARIABLE, "is not set, so there is no SSH agent to sign with", remedy)
+    return agent_signer(Path(path), wanted)
 
 
 def _users_folder(variable: str, default: str) -> Path:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
 
+key_option = click.option(
+    "--key",
+    metavar="FILE|agent:SHA256:…",
+    help="Ed25519 key to sign with: its file, or, where the SSH agent holds it, its .pub file or fingerprint.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
 
 

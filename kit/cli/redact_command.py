@@ -21,7 +21,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the bundle; its zip goes beside it.")
 @click.option("--key", type=_file, help="Redaction key; made if there is none. Default: in your configuration folder.")
-@click.option("--signing-key", type=_file, help="Private Ed25519 key to sign with.")
+@click.option("--signing-key", help="Private Ed25519 key to sign with.")
 @click.option("--all", "everything", is_flag=True, help="Withhold every text, whatever the manifest lets be published.")
 @click.option("--without-adapters", is_flag=True, help="Leave out trained adapters and losses of the training.")
 @click.option("--anonymous", is_flag=True, help="For double-blind review: leave out what could name the authors.")
@@ -37,7 +37,7 @@ def command(
     bundle: Path,
     out: Path | None,
     key: Path | None,
-    signing_key: Path | None,
+    signing_key: str | None,
     opened: tuple[str, ...],
     *,
     as_json: bool,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from kit.cli.present import errors_as_json, json_option, show_json
+from kit.cli.present import errors_as_json, json_option, key_option, show_json
 from kit.errors import Trouble
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Share finished steps with other runs through this folder.",
 )
-@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="Private Ed25519 key to sign with.")
+@key_option
 @json_option
 @click.pass_context
 def command(
@@ -50,7 +50,7 @@ def command(
     out: Path | None,
     root: Path,
     store: Path | None,
-    key: Path | None,
+    key: str | None,
     *,
     as_json: bool,
 ) -> None:
@@ -112,7 +112,7 @@ def _rejudge(
     loaded: LoadedManifest,
     out: Path | None,
     store: Path | None,
-    key: Path | None,
+    key: str | None,
     seams: Seams | None,
     *,
     asks: bool,

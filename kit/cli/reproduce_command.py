@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.check_command import show_differences
-from kit.cli.present import errors_as_json, json_option, show_json
+from kit.cli.present import errors_as_json, json_option, key_option, show_json
 from kit.errors import Finding, Trouble
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ NEEDED = ("torch", "transformers", "peft", "trl")
     type=click.Path(path_type=Path, file_okay=False),
     help="Share finished steps with other runs through this folder.",
 )
-@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="Private Ed25519 key to sign with.")
+@key_option
 @click.option("--strict", is_flag=True, help="Stop when this environment differs from the pinned one.")
 @json_option
 @click.pass_context
@@ -45,7 +45,7 @@ def command(
     out: Path | None,
     root: Path | None,
     store: Path | None,
-    key: Path | None,
+    key: str | None,
     *,
     strict: bool,
     as_json: bool,
@@ -77,7 +77,7 @@ def _rerun(
     root: Path | None,
     out: Path | None,
     store: Path | None,
-    key: Path | None,
+    key: str | None,
     seams: Seams | None,
     *,
     strict: bool,
@@ -112,7 +112,7 @@ def _load(path: Path, root: Path | None) -> LoadedManifest:
 
 
 def _run(
-    loaded: LoadedManifest, out: Path | None, store: Path | None, key: Path | None, seams: Seams | None, *, strict: bool
+    loaded: LoadedManifest, out: Path | None, store: Path | None, key: str | None, seams: Seams | None, *, strict: bool
 ) -> Outcome:
     from kit.cli.here import environment, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder

@@ -3,39 +3,92 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
+from kit.visible import on_one_line
 
 if TYPE_CHECKING:
     from kit.canonical import Json
+    from kit.receipt import CheckedReceipt
+    from kit.signer.signers import Signers
+    from kit.verify import Verification
 
 
 @click.command("verify")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--signer", help="Who should have signed: a fingerprint, a public key, or a file of public keys.")
+@click.option("--receipt", type=click.Path(path_type=Path, dir_okay=False), help="A reviewer's receipt of a rerun.")
+@click.option("--reviewer", help="Who should have signed the receipt, as for --signer.")
 @click.option(
     "--opened",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Records that `kit redact --open` revealed, to hold against the bundle's commitments.",
 )
 @json_option
-def command(bundle: Path, signer: str | None, opened: Path | None, *, as_json: bool) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    bundle: Path,
+    signer: str | None,
+    receipt: Path | None,
+    reviewer: str | None,
+    opened: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Check signatures and files, and compute every number again."""
-    from kit.signer.signers import read_signers
     from kit.verify import verify
 
+    if reviewer and not receipt:
+        raise click.UsageError("--reviewer says who should have signed a --receipt, and there is none")
     with errors_as_json(as_json=as_json):
-        found = verify(bundle, None if signer is None else read_signers(signer))
+        signers, reviewers = _named(signer), _named(reviewer)
+        found = verify(bundle, signers)
+        checked = _checked(receipt, found, reviewers) if receipt else None
         revealed = _opened(bundle, opened) if opened else 0
     if as_json:
-        document = {**asdict(found), "redaction": found.redaction.to_json() if found.redaction else None}
-        said: dict[str, Json] = {**document, "unchecked": list(found.unchecked), "opened": revealed}
-        show_json({"ok": True, "identity": found.identity(), **said})
-        return
+        notes = [note for named in (signers, reviewers) if named for note in named.notes]
+        lists: dict[str, Json] = {"unchecked": [*found.unchecked], "notes": [*notes]}
+        about = {"receipt": _receipt_json(checked) if checked else None}
+        redaction = found.redaction.to_json() if found.redaction else None
+        document = {**asdict(found), "redaction": redaction, "opened": revealed}
+        show_json({"ok": True, "identity": found.identity(), **document, **lists, **about})
+    else:
+        _show(found, checked, revealed)
+    ctx.exit(0 if checked is None or checked.receipt.agrees else 1)
+
+
+def _checked(receipt: Path, found: Verification, reviewers: Signers | None) -> CheckedReceipt:
+    from kit.receipt import check_receipt
+
+    return check_receipt(receipt, found, reviewers)
+
+
+def _receipt_json(checked: CheckedReceipt) -> dict[str, Json]:
+    from kit.signer.public_key import fingerprint
+
+    receipt = checked.receipt
+    return {
+        "sentence": checked.sentence(),
+        "fingerprint": fingerprint(receipt.public_key),
+        "signer_known": checked.signer_known,
+        "signer": checked.signer,
+        "grade": receipt.grade,
+        "required": receipt.required,
+        "margin": receipt.margin,
+        "agrees": receipt.agrees,
+        "rerun": asdict(receipt.rerun),
+        "time": receipt.time,
+        "kit": receipt.kit,
+    }
+
+
+def _show(found: Verification, checked: CheckedReceipt | None, revealed: int) -> None:
     click.echo(found.identity())
     click.echo(f"{found.files} files as signed, {found.numbers} numbers and {found.verdicts} verdicts computed again")
     for sentence in found.unchecked:
@@ -44,6 +97,8 @@ def command(bundle: Path, signer: str | None, opened: Path | None, *, as_json: b
         click.echo(f"{revealed} opened records are those that the bundle commits to")
     if origin := found.redaction:
         click.echo(f"redacted: it says that it was made of {origin.original}, signed by {origin.signed_by}")
+    if checked:
+        click.echo(checked.sentence())
     click.echo(f"results digest: {found.results_digest}")
 
 
@@ -56,3 +111,15 @@ def _opened(bundle: Path, file: Path) -> int:
 
     with open_bundle(bundle) as folder:
         return check_opened(load_contents(folder), read_json(file), str(file))
+
+
+def _named(signer: str | None) -> Signers | None:
+    """Return the keys that the user named, and tell what was passed over in their file."""
+    from kit.signer.signers import read_signers
+
+    if signer is None:
+        return None
+    signers = read_signers(signer, datetime.now(UTC))
+    for note in signers.notes:
+        click.echo(on_one_line(note), err=True)
+    return signers

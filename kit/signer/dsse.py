@@ -30,6 +30,15 @@ def sign(payload: bytes, signer: Signer) -> bytes:
     return _envelope(payload, fingerprint(signer.public_key), signer.sign(pre_authentication_encoding(payload)))
 
 
+def unverified_payload(envelope: bytes) -> bytes:
+    """Return what an envelope says, for one that names its own key: nothing of it may be used before `verify`.
+
+    Raises:
+        ValueError: it is not an envelope.
+    """
+    return _parse(envelope)[0]
+
+
 def verify(envelope: bytes, public_key: bytes) -> bytes:
     """Return the payload of an envelope that a key signed.
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from kit.bundle import layout
 from kit.bundle.files import digest_files, open_file, results_digest, walk
 from kit.canonical import MAX_BYTES
+from kit.digests import both_digests
 from kit.errors import Finding, Problem, Trouble
 from kit.signer import dsse, sshsig
 from kit.signer.public_key import fingerprint, to_pem
 from kit.signer.seal import signed_names, sums_text
+from kit.signer.sigstore import sigstore_bundle
 from kit.signer.statement import read_statement
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from kit.digests import FileDigests
     from kit.signer.statement import Claim
 
-_SIGNATURES = (layout.STATEMENT, layout.SUMS, layout.SUMS_SIGNATURE, layout.PUBLIC_KEY)
+_SIGNATURES = (layout.STATEMENT, layout.SIGSTORE, layout.SUMS, layout.SUMS_SIGNATURE, layout.PUBLIC_KEY)
 _AGAIN = "get the bundle again from its source"
 
 
@@ -36,6 +38,8 @@ class Intact:
     claim: Claim
     fingerprint: str
     """Of the key that signed; whose key that is, the bundle cannot say."""
+    statement_digest: str
+    """SHA-256 of `signatures/statement.dsse.json`: of this bundle as this key signed it."""
 
 
 def check_integrity(folder: Path) -> Intact:
@@ -56,7 +60,8 @@ def check_integrity(folder: Path) -> Intact:
         problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states a results digest that is not the payload's"))
     if problems:
         raise Finding(problems)
-    return Intact(claim=claim, fingerprint=fingerprint(public_key))
+    statement_digest = f"sha256:{both_digests(_read(folder, layout.STATEMENT)).sha256}"
+    return Intact(claim=claim, fingerprint=fingerprint(public_key), statement_digest=statement_digest)
 
 
 def _check_signature_files(folder: Path, names: Collection[str]) -> None:
@@ -72,19 +77,25 @@ def _check_signature_files(folder: Path, names: Collection[str]) -> None:
 
 def _check_sums(folder: Path, files: Mapping[str, FileDigests]) -> bytes:
     """Return the key that signed `SHA256SUMS`."""
-    sums = _read(folder, layout.SUMS)
+    sums, signature = _read(folder, layout.SUMS), _read(folder, layout.SUMS_SIGNATURE)
     try:
-        return sshsig.verify(sums, _read(folder, layout.SUMS_SIGNATURE))
+        return sshsig.verify(sums, signature)
     except ValueError as error:
-        # Of the two, blame the one that does not fit the tree.
-        if sums != sums_text(files):
+        # Of the two, blame the one that is malformed, or that does not fit the tree.
+        if sshsig.is_one(signature) and sums != sums_text(files):
             raise Finding.of(folder / layout.SUMS, "is not what was signed", _AGAIN) from error
         raise Finding.of(folder / layout.SUMS_SIGNATURE, str(error), _AGAIN) from error
 
 
 def _check_statement(folder: Path, public_key: bytes) -> Claim:
+    envelope = _read(folder, layout.STATEMENT)
     try:
-        return read_statement(dsse.verify(_read(folder, layout.STATEMENT), public_key))
+        payload = dsse.verify(envelope, public_key)
+    except ValueError as error:
+        what = f"{error}; that key made {layout.SUMS_SIGNATURE}"
+        raise Finding.of(folder / layout.STATEMENT, what, _AGAIN) from error
+    try:
+        return read_statement(payload)
     except ValueError as error:
         raise Finding.of(folder / layout.STATEMENT, str(error), _AGAIN) from error
 
@@ -93,8 +104,11 @@ def _contradictions(folder: Path, claim: Claim, public_key: bytes) -> Iterator[P
     """Yield where the files beside the statement do not say the same as it."""
     if _read(folder, layout.SUMS) != sums_text(claim.files):
         yield Problem(f"{folder}/{layout.SUMS}", f"lists other files than {layout.STATEMENT}", _AGAIN)
+    if _read(folder, layout.SIGSTORE) != sigstore_bundle(_read(folder, layout.STATEMENT), public_key):
+        yield Problem(f"{folder}/{layout.SIGSTORE}", f"does not say what {layout.STATEMENT} says", _AGAIN)
     if _read(folder, layout.PUBLIC_KEY) != to_pem(public_key):
-        yield Problem(f"{folder}/{layout.PUBLIC_KEY}", "is not the key that signed", _AGAIN)
+        what = f"is not the key that signed: {layout.SUMS_SIGNATURE} is by another"
+        yield Problem(f"{folder}/{layout.PUBLIC_KEY}", what, _AGAIN)
 
 
 def _differences(

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 
 from kit.errors import Finding, Trouble
-from kit.signer.public_key import ssh_line, to_pem
+from kit.signer.allowed import KEY_TYPE
+from kit.signer.public_key import from_ssh_base64, ssh_line, to_pem
 
 _MAX_KEY_FILE_BYTES = 1 << 16
 
@@ -57,6 +58,26 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> KeySigner:
         remedy = "only Ed25519 keys sign bundles: `kit keygen PATH` makes one"
         raise Finding.of(path, f"is not an Ed25519 key ({type(key).__name__})", remedy)
     return KeySigner(key)
+
+
+def read_public_key(path: Path) -> bytes | None:
+    """Return the Ed25519 key of a `.pub` file, or None for a file that is none.
+
+    Raises:
+        Finding: it is a public key of another kind.
+    """
+    try:
+        with path.open("rb") as stream:
+            words = stream.read(_MAX_KEY_FILE_BYTES).decode(errors="replace").split()
+    except OSError:
+        return None  # whoever reads it as a private key says so
+    if len(words) < 2 or not KEY_TYPE.fullmatch(words[0]):
+        return None
+    try:
+        return from_ssh_base64(words[1])
+    except ValueError as error:
+        remedy = "only Ed25519 keys sign bundles: `kit keygen PATH` makes one"
+        raise Finding.of(path, f"{error} ({words[0]})", remedy) from error
 
 
 def generate_key(path: Path, comment: str) -> KeySigner:

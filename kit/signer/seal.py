@@ -12,6 +12,7 @@ from kit.errors import Trouble
 from kit.manifest.load import load_manifest
 from kit.signer import dsse, sshsig
 from kit.signer.public_key import fingerprint, to_pem
+from kit.signer.sigstore import sigstore_bundle
 from kit.signer.statement import claim_of, write_statement
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def seal(folder: Path, signer: Signer) -> Sealed:
     run = read_json(folder / layout.RUN)
     statement = write_statement(claim, loaded.manifest, run if isinstance(run, dict) else {})
     sums = sums_text(files)
+    envelope = dsse.sign(canonical_json(statement), signer)
     signatures = {
-        layout.STATEMENT: dsse.sign(canonical_json(statement), signer),
+        layout.STATEMENT: envelope,
+        layout.SIGSTORE: sigstore_bundle(envelope, signer.public_key),
         layout.SUMS: sums,
         layout.SUMS_SIGNATURE: sshsig.sign(sums, signer).encode(),
         layout.PUBLIC_KEY: to_pem(signer.public_key),

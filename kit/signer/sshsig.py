@@ -43,6 +43,15 @@ def verify(message: bytes, armoured: bytes) -> bytes:
     return public_key
 
 
+def is_one(armoured: bytes) -> bool:
+    """Tell whether this is a signature in the one form that the kit writes, of whatever content."""
+    try:
+        _parse(armoured)
+    except ValueError:
+        return False
+    return True
+
+
 def _signed_data(message: bytes) -> bytes:
     digest = hashes.Hash(hashes.SHA512())
     digest.update(message)
