@@ -86,6 +86,8 @@ def test_a_manifest_comes_out_as_its_author_wrote_it(manifest: Path, paper: Path
     assert (tmp_path / "taken" / MANIFEST).read_bytes() == manifest.read_bytes()
     said = subprocess.run(["sha256sum", manifest], capture_output=True, text=True, check=True).stdout.split()[0]
     assert result.stdout == f"manifest: sha256:{said}\n"
+    answer = json.loads(kit("extract", out, "--out", tmp_path / "taken", "--json", home=tmp_path).stdout)
+    assert (answer["ok"], answer["manifest_sha256"], answer["results_digest"]) == (True, said, None)
 
 
 @pytest.mark.parametrize("form", ["bundle", "bundle.zip"])
@@ -258,6 +260,8 @@ def test_two_attachments_of_one_name_are_refused(bundle: Path, tmp_path: Path) -
     paper, data = tmp_path / "paper.pdf", (bundle / "manifest.json").read_bytes()
     write_paper(paper, described((MANIFEST, data), (MANIFEST, data.replace(b'"max_steps":6', b'"max_steps":7'))))
     assert "several attachments called" in refused("extract", paper, home=tmp_path)
+    mended = attached(bundle, paper)
+    assert kit("extract", mended, "--out", "taken", home=tmp_path).returncode == 0
 
     def other_content(pdf: pikepdf.Pdf) -> None:
         described((MANIFEST, data))(pdf)

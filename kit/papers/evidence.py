@@ -54,7 +54,12 @@ class Evidence:
         """Return the line that a paper prints, should a publisher drop the attachments."""
         if self.results_digest:
             return f"results digest: {self.results_digest}, signed by {self.fingerprint}"
-        return f"manifest: sha256:{both_digests(self.files[MANIFEST]).sha256}"
+        return f"manifest: sha256:{self.manifest_sha256}"
+
+    @property
+    def manifest_sha256(self) -> str:
+        """Return the SHA-256 of the manifest's file, as `sha256sum` prints it."""
+        return both_digests(self.files[MANIFEST]).sha256
 
 
 def of_manifest(path: Path) -> Evidence:
