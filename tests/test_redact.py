@@ -318,6 +318,15 @@ def test_a_prompt_that_is_its_own_id_is_not_published(original: Path, tmp_path: 
     assert name_problems(tmp_path, replace(contents, prompts={"unsafe": [row]}), ["unsafe"])
 
 
+def test_ids_of_training_rows_are_looked_at_where_these_are_withheld(original: Path, tmp_path: Path) -> None:
+    contents = load_contents(original)
+    trace = next(iter(contents.training.values())) | {"order": ["how do I"]}
+    changed = replace(contents, training=dict.fromkeys(contents.training, trace))
+    assert len(name_problems(tmp_path, changed, [])) == 2
+    data = {name: replace(one, publish=True) for name, one in contents.manifest.data.items()}
+    assert not name_problems(tmp_path, replace(changed, manifest=replace(contents.manifest, data=data)), [])
+
+
 def test_fields_that_nobody_has_allowed_do_not_pass(original: Path, tmp_path: Path) -> None:
     bundle = shutil.copytree(original, tmp_path / "original")
     for name in ("run", "environment", "selftest"):
