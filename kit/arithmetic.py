@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kit.cells import Cell
     from kit.digests import FileDigests
     from kit.judge.interface import Judge
+    from kit.manifest.model import JudgeChoice
     from kit.rows import Completion, Judgement, Prompt
 
 MAX_NUMBERS_NAMED = 20
@@ -65,6 +66,7 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
             *_metrics_problems(folder, files, computed),
             *_adapter_problems(folder, files, contents),
             *_verdict_problems(folder, contents, readable, known),
+            *_rule_problems(folder, contents, known),
         ),
         metrics=computed,
         numbers=len(_leaves(computed)),
@@ -160,6 +162,27 @@ def _verdict_problems(
         for number, (prompt, completion, row) in enumerate(asked, 1):
             if wrong := _wrong_verdict(judge, prompt, completion, row):
                 yield Problem(f"{where}:{number}", wrong)
+
+
+def _rule_problems(folder: Path, contents: Contents, known: Collection[str]) -> Iterator[Problem]:
+    """Yield, of verdicts on withheld texts, those that their own rule contradicts: more cannot be told of them."""
+    for (cell, name), rows in contents.verdicts.items():
+        if name in known and cell.evaluation in contents.withheld:
+            where = f"{folder}/{layout.verdicts_file(cell, name)}"
+            for number, row in enumerate(rows, 1):
+                if _verdict_of_rule(contents.manifest.judges[name], row.rule) not in (None, row.verdict):
+                    what = (
+                        f"says {row.verdict.value} by the rule {row.rule[:_MAX_SHOWN]!r}, which gives another verdict"
+                    )
+                    yield Problem(f"{where}:{number}", what)
+
+
+def _verdict_of_rule(judge: JudgeChoice, rule: str) -> str | None:
+    """Return the verdict that a rule's name says it gives; None where it says none."""
+    start, colon, rest = rule.partition(":")
+    if judge.asked and start == "answer":
+        return judge.asked.answers.get(rest, "")
+    return start if colon else None
 
 
 def _wrong_verdict(judge: Judge, prompt: Prompt, completion: Completion, row: Judgement) -> str:

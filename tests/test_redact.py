@@ -248,9 +248,14 @@ def test_a_redacted_bundle_is_signed_and_recomputed(original: Path, shared: Path
 def test_a_wrong_number_or_verdict_in_a_redacted_bundle_is_found(shared: Path, tmp_path: Path) -> None:
     bundle = shutil.copytree(shared, tmp_path / "bundle")
     verdicts = bundle / "payload/verdicts/base.unsafe@11.pattern.jsonl"
-    verdicts.write_text(verdicts.read_text().replace('"compliance"', '"refusal"', 1))
+    text = verdicts.read_text()
+    verdicts.write_text(text.replace('"compliance"', '"refusal"', 1))
     seal(bundle, FixedSigner())
     with pytest.raises(Finding, match=r"metrics.json::.*where the rows give"):
+        verify(bundle)
+    write_numbers(bundle)
+    seal(bundle, FixedSigner())
+    with pytest.raises(Finding, match="says refusal by the rule 'compliance:no-refusal', which gives another verdict"):
         verify(bundle)
 
 
@@ -318,6 +323,15 @@ def test_a_prompt_that_is_its_own_id_is_not_published(original: Path, tmp_path: 
     assert name_problems(tmp_path, replace(contents, prompts={"unsafe": [row]}), ["unsafe"])
 
 
+def test_ids_of_training_rows_are_looked_at_where_these_are_withheld(original: Path, tmp_path: Path) -> None:
+    contents = load_contents(original)
+    trace = next(iter(contents.training.values())) | {"order": ["how do I"]}
+    changed = replace(contents, training=dict.fromkeys(contents.training, trace))
+    assert len(name_problems(tmp_path, changed, [])) == 2
+    data = {name: replace(one, publish=True) for name, one in contents.manifest.data.items()}
+    assert not name_problems(tmp_path, replace(changed, manifest=replace(contents.manifest, data=data)), [])
+
+
 def test_fields_that_nobody_has_allowed_do_not_pass(original: Path, tmp_path: Path) -> None:
     bundle = shutil.copytree(original, tmp_path / "original")
     for name in ("run", "environment", "selftest"):
@@ -365,6 +379,9 @@ def test_without_the_key_a_redaction_and_its_original_have_the_same_verdicts(ori
         assert "no verdict differs; whether 84 of 84 completions are the same cannot be told" in comparison.reason
         assert "their texts are withheld" in comparison.reason
         assert "0 of 9 cells in common are the same" in render(comparison)
+        assert comparison.attainable(Grade.BITWISE) is Grade.VERDICTS
+        assert comparison.attainable(Grade.EQUIVALENT) is Grade.EQUIVALENT
+    assert compared(original, shared, KEY).attainable(Grade.BITWISE) is Grade.BITWISE
 
 
 def test_two_redactions_by_one_key_compare_without_it(
@@ -523,6 +540,13 @@ def test_the_patches_of_variations_are_made_anonymous_too() -> None:
         {"name": "w", "set": {"/data/x": {"path": "path-2", "files": {"file-2.jsonl": "6"}}}},
     ]
     assert anonymous_manifest(once) == once
+
+
+def test_a_redacted_bundle_is_run_again_and_compared(shared: Path, original: Path, tmp_path: Path) -> None:
+    root = original.with_name("project")
+    done = kit("reproduce", shared.with_name("shared.zip"), "--root", root, "--out", "again", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("verdicts: no verdict differs; whether 84 of 84 completions are the same")
 
 
 def test_the_commands(original: Path, tmp_path: Path) -> None:

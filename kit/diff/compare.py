@@ -45,6 +45,11 @@ class Comparison:
         """Whether both ran with the same software on the same hardware."""
         return all(change.place != "environment" for change in self.evidence.changes)
 
+    def attainable(self, wanted: Grade) -> Grade:
+        """Return the wanted grade, or the strongest that can be told of texts that are withheld."""
+        unknown = any(texts.unknown for texts in self.evidence.texts)
+        return Grade.VERDICTS if unknown and wanted.is_at_least(Grade.VERDICTS) else wanted
+
     def agrees(self, wanted: Grade = Grade.EQUIVALENT) -> bool:
         """Tell whether the grade is the wanted one or stronger."""
         return self.grade.is_at_least(wanted)

@@ -21,7 +21,7 @@ from kit.redact import allowed
 from kit.redact.allowed import only_allowed
 from kit.redact.anonymous import anonymous_environment, anonymous_manifest
 from kit.redact.commitment import Place
-from kit.redact.names import known_answers, name_problems
+from kit.redact.names import is_trained_on_withheld, known_answers, name_problems
 from kit.redact.withhold import not_for_publication, withhold
 from kit.run import archive_of, fresh_partial, publish, require_free
 from kit.signer.integrity import check_integrity
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
-    from kit.manifest.model import Manifest
     from kit.redact.commitment import RedactionKey
     from kit.signer.interface import Signer
 
@@ -109,13 +108,8 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
         results_digest=sealed.results_digest,
         fingerprint=sealed.fingerprint,
         redaction=redaction,
-        trained_on_withheld=redaction.adapters and _is_trained_on_withheld(contents.manifest),
+        trained_on_withheld=redaction.adapters and is_trained_on_withheld(contents.manifest),
     )
-
-
-def _is_trained_on_withheld(manifest: Manifest) -> bool:
-    data = manifest.finetune.data if manifest.finetune else None
-    return data is not None and not manifest.data[data].publish
 
 
 def _committed(fingerprint: str, key: RedactionKey) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.bundle.contents import Contents
+    from kit.manifest.model import Manifest
 
 _ID = re.compile(r"\S{1,64}")
 _LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,80}")
@@ -73,11 +74,19 @@ def _rule_problems(folder: Path, contents: Contents, evaluations: Collection[str
 
 
 def _training_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
+    if not is_trained_on_withheld(contents.manifest):
+        return
     for weights, trace in contents.training.items():
         order = trace.get("order")
         if not all(_ID.fullmatch(str(one)) for one in (order if isinstance(order, list) else [])):
             where = f"{folder}/{layout.training_file(weights)}"
             yield Problem(where, "has an id of a training row that may be a text, and ids are published", _REMEDY)
+
+
+def is_trained_on_withheld(manifest: Manifest) -> bool:
+    """Tell whether something is trained on a data set whose text may not be published."""
+    data = manifest.finetune.data if manifest.finetune else None
+    return data is not None and not manifest.data[data].publish
 
 
 def known_answers(contents: Contents) -> Iterable[str]:
