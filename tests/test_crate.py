@@ -12,7 +12,10 @@ from sample_bundle import write_sample
 
 from kit.bundle import layout
 from kit.bundle.files import walk
+from kit.cli.compared import compare_bundles
+from kit.diff.evidence import Influence
 from kit.errors import Finding
+from kit.manifest.load import load_manifest
 from kit.signer.fixed import FixedSigner
 from kit.signer.seal import seal
 from kit.verify import verify
@@ -68,3 +71,42 @@ def test_the_research_object_is_valid(tmp_path: Path) -> None:
     assert "REQUIRED" not in missing
     assert len(missing.splitlines()) == 4, missing
     assert all(word in missing for word in ("agent", "author", "lisher", "license"))
+
+
+CREDIT = {
+    "authors": [
+        {
+            "name": name,
+            "orcid": f"https://orcid.org/0000-0002-1825-009{number}",
+            "affiliation": {"name": "A University", "url": "https://university.example"},
+        }
+        for number, name in enumerate(("One Author", "Another Author"))
+    ],
+    "license": "CC-BY-4.0",
+    "publisher": {"name": "An Archive", "url": "https://archive.example"},
+}
+
+
+def test_with_its_people_the_research_object_has_all_that_is_recommended(tmp_path: Path) -> None:
+    bundle = sealed(tmp_path / "bundle", manifest={"credit": CREDIT})
+    verify(bundle)
+    assert issues(bundle, tmp_path) == []
+
+
+def test_who_made_a_study_does_not_make_it_another(tmp_path: Path) -> None:
+    named, unnamed = (
+        sealed(tmp_path / name, manifest={"credit": credit}) for name, credit in (("a", CREDIT), ("b", None))
+    )
+    changes = compare_bundles(named, unnamed).evidence.changes
+    assert {change.influence for change in changes} == {Influence.NONE}
+    plain = sealed(tmp_path / "c")
+    assert load_manifest(plain / "manifest.json").digest == load_manifest(unnamed / "manifest.json").digest
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("license", "see file\n"), ("authors", []), ("publisher", {"name": "x", "url": "javascript:alert(1)"})],
+)
+def test_what_is_no_credit_is_refused(field: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(Finding, match=field):
+        sealed(tmp_path / "bundle", manifest={"credit": {**CREDIT, field: value}})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.canonical import Json
+    from kit.manifest.credit import Author, Credit
     from kit.manifest.model import Manifest
 
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
@@ -29,6 +30,7 @@ KIT = "https://kit.invalid/kit"
 _TERMS: dict[str, Json] = {"environment": "https://w3id.org/ro/terms/workflow-run#environment"}
 """Written here instead of in a second context that readers would have to download."""
 
+_SPDX = "https://spdx.org/licenses/"
 _PRONOM = "https://www.nationalarchives.gov.uk/PRONOM/"
 _JSON_LINES = "https://jsonlines.org"
 _SAFETENSORS = "https://github.com/huggingface/safetensors"
@@ -71,6 +73,7 @@ def crate_metadata(folder: Path) -> dict[str, Json]:
     formats = sorted({_format(name)[1:] for name in sizes})
     switches = environment.get("switches")
     variables = list(_variables(switches if isinstance(switches, dict) else {}))
+    people = _people(manifest.credit) if manifest.credit else {}
     entities: list[Json] = [
         _descriptor(),
         _root(manifest, run, sizes),
@@ -78,6 +81,7 @@ def crate_metadata(folder: Path) -> dict[str, Json]:
         _kit(run),
         {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
         *variables,
+        *people.values(),
         *[_format_entity(identifier, name) for identifier, name in formats],
         *(_file(name, size) for name, size in sizes.items()),
     ]
@@ -109,11 +113,45 @@ def _root(manifest: Manifest, run: Mapping[str, Json], sizes: Mapping[str, int])
         "conformsTo": {"@id": PROFILE},
         "hasPart": [{"@id": name} for name in sizes],
         "mentions": {"@id": "#run"},
+        **({"author": _agents(manifest.credit)} if manifest.credit else {}),
+        **(_publisher(manifest.credit) if manifest.credit else {}),
     }
 
 
-def _license(manifest: Manifest) -> str:
-    """Return the licences as a text: what may be done with a bundle follows from the data in it."""
+def _publisher(credit: Credit) -> dict[str, Json]:
+    return {"publisher": {"@id": credit.publisher.url}} if credit.publisher else {}
+
+
+def _agents(credit: Credit) -> list[Json]:
+    return [{"@id": _person_id(author, number)} for number, author in enumerate(credit.authors, 1)]
+
+
+def _person_id(author: Author, number: int) -> str:
+    return author.orcid or f"#author-{number}"
+
+
+def _people(credit: Credit) -> dict[str, dict[str, Json]]:
+    """Return the people, organizations and the licence that are named, by what identifies them."""
+    found: dict[str, dict[str, Json]] = {}
+    organizations = [author.affiliation for author in credit.authors] + [credit.publisher]
+    for number, author in enumerate(credit.authors, 1):
+        place: dict[str, Json] = {"affiliation": {"@id": author.affiliation.url}} if author.affiliation else {}
+        key = _person_id(author, number)
+        found[key] = {"@id": key, "@type": "Person", "name": author.name, **place}
+    for organization in organizations:
+        if organization:
+            what: dict[str, Json] = {"@type": "Organization", "name": organization.name, "url": organization.url}
+            found[organization.url] = {"@id": organization.url, **what}
+    if credit.license:
+        key = f"{_SPDX}{credit.license}"
+        found[key] = {"@id": key, "@type": "CreativeWork", "name": credit.license}
+    return found
+
+
+def _license(manifest: Manifest) -> Json:
+    """Return the bundle's licence, or, where nobody has given it one, those of its data as a text."""
+    if manifest.credit and manifest.credit.license:
+        return {"@id": f"{_SPDX}{manifest.credit.license}"}
     parts = {name: part.license for name, part in manifest.data.items()}
     return "; ".join(f"{name}: {license_ or 'not stated'}" for name, license_ in sorted(parts.items()))
 
@@ -137,6 +175,7 @@ def _action(
         "object": {"@id": str(layout.MANIFEST)},
         "result": [{"@id": name} for name in results],
         **environment,
+        **({"agent": _agents(manifest.credit)} if manifest.credit else {}),
     }
 
 
