@@ -13,6 +13,8 @@ from kit.arithmetic import check_arithmetic
 from kit.bundle import layout
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
+from kit.bundle.crate import crate_metadata
+from kit.canonical import canonical_json
 from kit.digests import json_digest
 from kit.errors import Finding, Problem
 from kit.identity import kit_identity
@@ -81,8 +83,10 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         unchecked = list(recomputed.unchecked)
         if contents.completed_by == kit_identity():
             problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
+            problems += _crate_problems(folder)
         else:
-            unchecked.append("the report: another kit wrote it; `kit report` writes this one's")
+            written = f"the report and {layout.CRATE}"
+            unchecked.append(f"{written}: another kit wrote them; `kit report` writes this one's report")
         if json_digest(contents.manifest.to_json()) != intact.claim.manifest_digest:
             problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states another manifest's digest"))
         if problems:
@@ -111,6 +115,13 @@ def _report_problems(
     text = render(contents, metrics, results_digest=results_digest)
     if path.read_bytes() != text.encode():
         yield Problem(str(path), "is not the report that the rows give", "`kit report` writes that one")
+
+
+def _crate_problems(folder: Path) -> Iterator[Problem]:
+    """Yield that the bundle is described to archives as something else than it is."""
+    path = folder / layout.CRATE
+    if not path.is_file() or path.read_bytes() != canonical_json(crate_metadata(folder)):
+        yield Problem(str(path), "is not what the bundle's other files give")
 
 
 def signer_problem(where: str, fingerprint: str, signers: Signers | None) -> Problem | None:

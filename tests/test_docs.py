@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import __version__
 from kit.cli import COMMANDS
 
 CHECKOUT = Path(__file__).parents[1]
@@ -52,3 +53,8 @@ def test_the_numbers_of_the_readme_are_those_that_the_quickstart_expects() -> No
 def _help(name: str) -> str:
     result = subprocess.run([sys.executable, "-m", "kit", name, "--help"], capture_output=True, text=True, check=True)
     return result.stdout
+
+
+def test_the_citation_names_this_version() -> None:
+    text = (CHECKOUT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", text, re.MULTILINE) == [__version__]

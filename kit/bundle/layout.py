@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MANIFEST = PurePosixPath("manifest.json")
 REPORT = PurePosixPath("report.html")
+CRATE = PurePosixPath("ro-crate-metadata.json")
 PAYLOAD = PurePosixPath("payload")
 PROMPTS = PAYLOAD / "prompts"
 TRAINING = PAYLOAD / "training"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kit.manifest.model import Manifest
 
 _RULES: tuple[tuple[str, Influence, str], ...] = (
-    (r"name|description|schema_version|expect.*", Influence.NONE, "a label"),
+    (r"name|description|schema_version|expect.*|credit.*", Influence.NONE, "a label"),
     (
         r"((judges\.[^.]+\.)?(model(\.template)?|template)|data\.[^.]+|finetune\.adapter)\.path",
         Influence.NONE,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kit.manifest.asked_model import AskedModel
+from kit.manifest.credit import Credit
 from kit.manifest.parts import EngineLimits, Model, Source, if_said
 
 if TYPE_CHECKING:
@@ -326,12 +327,13 @@ class Manifest:
     environment: Mapping[str, Json]
     """As `kit.environment` records it."""
     expect: Expect | None
+    credit: Credit | None = None
 
     @classmethod
     def from_json(cls, document: Document) -> Manifest:
         """Read a document that the schema has accepted."""
         document = _without_comments(document)
-        finetune, expect = document["finetune"], document["expect"]
+        finetune, expect, credit = document["finetune"], document["expect"], document.get("credit")
         return cls(
             schema_version=document["schema_version"],
             name=document["name"],
@@ -346,6 +348,7 @@ class Manifest:
             variations=tuple(Variation.from_json(part) for part in document["variations"]),
             environment=document["environment"],
             expect=Expect.from_json(expect) if expect else None,
+            credit=Credit.from_json(credit) if credit else None,
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -364,6 +367,7 @@ class Manifest:
             "variations": [part.to_json() for part in self.variations],
             "environment": dict(self.environment),
             "expect": self.expect.to_json() if self.expect else None,
+            **if_said(credit=self.credit.to_json() if self.credit else None),
         }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
+from kit.bundle.crate import crate_metadata
 from kit.bundle.files import digest_files, walk
 from kit.canonical import canonical_json, read_json
 from kit.errors import Trouble
@@ -17,7 +18,7 @@ from kit.signer.statement import claim_of, write_statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     from kit.digests import FileDigests
     from kit.signer.interface import Signer
@@ -32,12 +33,14 @@ class Sealed:
 
 
 def seal(folder: Path, signer: Signer) -> Sealed:
-    """Sign a bundle's folder: write its `signatures/`, in place of those that it may have.
+    """Sign a bundle's folder: write its `ro-crate-metadata.json` and `signatures/`, in place of those that it may have.
 
     Raises:
         Finding: the folder holds what a bundle cannot hold, or no valid manifest.
         Trouble: it cannot be read or written.
     """
+    crate = canonical_json(crate_metadata(folder))
+    _write(folder, {layout.CRATE: crate})
     files = digest_files(folder, signed_names(walk(folder)))
     loaded = load_manifest(folder / layout.MANIFEST)
     claim = claim_of(files, loaded.digest)
@@ -52,13 +55,17 @@ def seal(folder: Path, signer: Signer) -> Sealed:
         layout.SUMS_SIGNATURE: sshsig.sign(sums, signer).encode(),
         layout.PUBLIC_KEY: to_pem(signer.public_key),
     }
+    _write(folder, signatures)
+    return Sealed(claim.results_digest, fingerprint(signer.public_key))
+
+
+def _write(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
     try:
-        (folder / layout.SIGNATURES).mkdir(exist_ok=True)
-        for name, data in signatures.items():
+        for name, data in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(data)
     except OSError as error:
         raise Trouble.of(error.filename, f"cannot be written ({error.strerror})") from error
-    return Sealed(claim.results_digest, fingerprint(signer.public_key))
 
 
 def signed_names(names: Mapping[str, int]) -> list[str]:
