@@ -488,6 +488,9 @@ def test_an_anonymous_bundle_names_nobody(original: Path, tmp_path: Path) -> Non
     bundle = shutil.copytree(original, tmp_path / "original")
     manifest: Any = read_json(bundle / "manifest.json")
     manifest |= {"name": "smithlab-study", "description": "By Smithlab.", "$comment": "smithlab"}
+    lab = {"name": "Smithlab", "url": "https://smithlab.org"}
+    person = {"name": "S. Smithlab", "orcid": None, "affiliation": lab}
+    manifest["credit"] = {"authors": [person], "license": None, "publisher": lab}
     manifest["model"]["path"] = "smithlab/model"
     manifest["data"]["train"] |= {"path": "smithlab/data", "$comment": "smithlab"}
     manifest["data"]["train"]["files"] = {"smithlab.jsonl": manifest["data"]["train"]["files"]["train.jsonl"]}

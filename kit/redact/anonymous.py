@@ -30,7 +30,7 @@ _SWITCH = re.compile(r"[A-Za-z0-9:.,_-]{0,20}")
 
 
 def anonymous_manifest(document: dict[str, Json]) -> dict[str, Json]:
-    """Return a manifest without name, description and remarks, its paths and file names replaced by numbers.
+    """Return a manifest without name, description, remarks and credit, its paths and file names replaced by numbers.
 
     Args:
         document: as `Manifest.to_json` gives it.
@@ -42,6 +42,7 @@ def anonymous_manifest(document: dict[str, Json]) -> dict[str, Json]:
     assert isinstance(renamed, dict)
     environment = document["environment"]
     assert isinstance(environment, dict)
+    renamed.pop("credit", None)
     return {**renamed, "name": NAME, "description": "", "environment": anonymous_environment(environment)}
 
 
