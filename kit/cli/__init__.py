@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kit.execute import Seams
 
 COMMANDS = (
-    *("init", "pin", "check", "reproduce", "verify", "diff", "report", "export", "rejudge"),
+    *("init", "pin", "fetch", "check", "reproduce", "verify", "diff", "report", "export", "rejudge"),
     *("environment", "keygen", "hash"),
 )
 """In the order in which a user meets them."""

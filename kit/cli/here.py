@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.canonical import Json
+    from kit.hub.client import HubClient
+    from kit.manifest.places import Places
     from kit.signer.interface import Signer
     from kit.signer.keys import KeySigner
 
@@ -65,6 +67,42 @@ def hub_folder() -> Path:
     """
     named = os.environ.get("HF_HOME")
     return Path(named) if named else _users_folder("XDG_CACHE_HOME", ".cache") / "huggingface"
+
+
+def places(root: Path) -> Places:
+    """Return where the files of a manifest with this folder lie, and what is remembered of large ones."""
+    from kit.manifest.places import Places
+    from kit.remembered import Digests
+
+    memory = _users_folder("XDG_CACHE_HOME", ".cache") / "kit" / "digests.json"
+    return Places(root, _hub_cache(), Digests(memory))
+
+
+def hub() -> HubClient:
+    """Return the Hub, or its mirror, as its own client's variables name it."""
+    from kit.hub.client import HubClient
+    from kit.hub.interface import Settings
+
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return HubClient(Settings(endpoint.rstrip("/"), _hub_token(), _hub_cache(), offline))
+
+
+def _hub_cache() -> Path:
+    named = os.environ.get("HF_HUB_CACHE")
+    return Path(named) if named else hub_folder() / "hub"
+
+
+def _hub_token() -> str | None:
+    """Return the token from HF_TOKEN, or from the file that logging in writes."""
+    said = os.environ.get("HF_TOKEN", "")
+    if not said:
+        path = Path(os.environ.get("HF_TOKEN_PATH") or hub_folder() / "token")
+        try:
+            said = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            said = ""
+    return said.strip() or None
 
 
 def key_path() -> Path | None:

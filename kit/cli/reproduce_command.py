@@ -95,14 +95,16 @@ def _rerun(
 
 
 def _load(path: Path, root: Path | None) -> LoadedManifest:
+    from kit.cli.here import places
     from kit.manifest.load import load_manifest
 
-    return load_manifest(path, root)
+    return load_manifest(path, places(root or path.parent))
 
 
 def _run(
     loaded: LoadedManifest, out: Path | None, store: Path | None, key: Path | None, seams: Seams | None, *, strict: bool
 ) -> Outcome:
+    from kit.cli.fetch_command import fetched
     from kit.cli.here import environment, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.manifest.check import check
@@ -113,6 +115,7 @@ def _run(
     seams = seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
     temporary = require_temporary_folder(for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
+    fetched(loaded)
     report = check(loaded, here, target.parent)
     show_differences(report.differences, as_problems=strict)
     if report.problems or (strict and report.differences):
