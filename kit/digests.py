@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
 
-CHUNK_BYTES = 1 << 20
-"""Read size: below 64 KiB xxhash keeps the interpreter lock, far above it memory is wasted."""
+CHUNK_BYTES = 1 << 18
+"""Read size: below 64 KiB xxhash keeps the interpreter lock, far above, data leaves the processor's cache."""
 
 PREFIX = "xxh3_128:"
 
@@ -41,9 +41,10 @@ def file_digest(path: Path) -> str:
         OSError: the file cannot be read.
     """
     hasher = xxhash.xxh3_128()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            hasher.update(chunk)
+    chunk = memoryview(bytearray(CHUNK_BYTES))
+    with path.open("rb", buffering=0) as stream:
+        while size := stream.readinto(chunk):
+            hasher.update(chunk[:size])
     return PREFIX + hasher.hexdigest()
 
 

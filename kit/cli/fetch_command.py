@@ -55,6 +55,7 @@ def fetched(loaded: LoadedManifest) -> tuple[int, int]:
     if not absent:
         return 0, 0
     client = hub()
+    assert client is not None  # without a place for its files, nothing could be absent there
     ahead = preflight(absent, client)
     _stop_at(ahead.problems)
     count = sum(len(one.names) for one in absent)
@@ -71,7 +72,9 @@ def absence_problems(loaded: LoadedManifest) -> list[Problem]:
     absent = absent_files(loaded)
     if not absent:
         return []
-    ahead = preflight(absent, hub())
+    client = hub()
+    assert client is not None  # without a place for its files, nothing could be absent there
+    ahead = preflight(absent, client)
     return ahead.problems or [_not_here(loaded, absent, ahead.size)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,18 +75,25 @@ def places(root: Path) -> Places:
     from kit.manifest.places import Places
     from kit.remembered import Digests
 
-    memory = _users_folder("XDG_CACHE_HOME", ".cache") / "kit" / "digests.json"
-    return Places(root, _hub_cache(), Digests(memory))
+    cache = memory = None
+    with suppress(Trouble):  # who has no home can do without either
+        cache = _hub_cache()
+        memory = _users_folder("XDG_CACHE_HOME", ".cache") / "kit" / "digests.json"
+    return Places(root, cache, Digests(memory))
 
 
-def hub() -> HubClient:
-    """Return the Hub, or its mirror, as its own client's variables name it."""
+def hub() -> HubClient | None:
+    """Return the Hub, or its mirror, as its own client's variables name it; None where its files have no place."""
     from kit.hub.client import HubClient
     from kit.hub.interface import Settings
 
+    try:
+        cache = _hub_cache()
+    except Trouble:
+        return None
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    return HubClient(Settings(endpoint.rstrip("/"), _hub_token(), _hub_cache(), offline))
+    return HubClient(Settings(endpoint.rstrip("/"), _hub_token(), cache, offline))
 
 
 def _hub_cache() -> Path:

@@ -154,8 +154,8 @@ def brought(
         one: which.
         hub: where from.
         places: where to.
-        wrong: says what is wrong with a file that is there, or nothing. Such a file is downloaded again, once: more
-            often it was the line than the Hub.
+        wrong: says what is wrong with a file that is there, or nothing. What went wrong is tried again, once: it was
+            more often the line than the Hub.
         tell: is told each file that is being fetched.
     """
     source = one.named.source
@@ -163,17 +163,20 @@ def brought(
     assert repo is not None
 
     def bring(name: str) -> list[Problem]:
-        path, what = places.file(source, name), "the Hub gives another commit than was asked for"
+        path = places.file(source, name)
+        failure = HubError("the Hub gives another commit than was asked for", "look at HF_ENDPOINT")
         for again in (path.is_file(), True):
             tell(f"fetching {source.name}/{name}{' again' if again else ''}")
             try:
                 hub.download(repo, revision, name, again=again)
             except HubError as error:
-                return [one.problem(error, name)]
-            what = wrong(name) if path.is_file() else what
+                failure = error
+                continue
+            what = wrong(name) if path.is_file() else failure.what
             if not what:
                 return []
-        return [one.problem(HubError(what, "look at HF_ENDPOINT, or pin the manifest anew"), name)]
+            failure = HubError(what, "look at HF_ENDPOINT, or pin the manifest anew")
+        return [one.problem(failure, name)]
 
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
         return [problem for found in pool.map(bring, one.names) for problem in found]

@@ -111,7 +111,7 @@ def usability_problems(places: Places, named: NamedFiles, where: str) -> list[Pr
         return problems
     if named.source.repo is None:
         return problems + _model_folder_problems(places.root, named, where)
-    return problems + _code_problems(named, where) + (problems or _remote_code_problems(places, named, where))
+    return problems + code_problems(named, where) + (problems or _remote_code_problems(places, named, where))
 
 
 def _listing_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
@@ -140,7 +140,7 @@ def _model_folder_problems(root: Path, named: NamedFiles, where: str) -> list[Pr
         return [Problem(where, f"{path}: {error}", "keep the model below the manifest's folder", place)]
     if not present:
         return [Problem(where, f"{path} is not a folder with files", "check the name", place)]
-    problems = _code_problems(replace(named, names=tuple(present)), where)
+    problems = code_problems(replace(named, names=tuple(present)), where)
     for name in present:
         if name not in named.names and not may_run_code(name):
             what = f"{path}/{name} is not named"
@@ -153,7 +153,8 @@ def may_run_code(name: str) -> bool:
     return PurePosixPath(name).suffix not in MODEL_SUFFIXES
 
 
-def _code_problems(named: NamedFiles, where: str) -> list[Problem]:
+def code_problems(named: NamedFiles, where: str) -> list[Problem]:
+    """Return which of a model's files could run code when they are loaded."""
     remedy = "leave it out of `files`" if named.source.repo else "convert the weights to safetensors and remove it"
     return [
         Problem(where, f"{named.source.name}/{name} could run code when it is loaded", remedy, _place(named))

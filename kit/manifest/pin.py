@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import Json, read_json
-from kit.errors import Finding, Problem, child_path
+from kit.errors import Finding, Problem, Trouble, child_path
 from kit.judge import judge_of
 from kit.manifest import schema
 from kit.manifest.files import NamedFiles, named_files, usability_problems
@@ -42,7 +42,7 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
         hub: who is asked about repositories; None refuses a draft that names one.
 
     Raises:
-        Trouble: the draft cannot be read.
+        Trouble: the draft cannot be read, or the Hub does not give what it names.
         Finding: the draft is not valid, or names files that do not exist or could run code.
     """
     where = str(path)
@@ -76,17 +76,29 @@ def pin_files(
     filled: dict[str, Json],
     hub: Hub | None = None,
 ) -> list[Problem]:
-    """Fill in commits and digests; what is there already is left for `kit check` to compare. Return what is wrong."""
+    """Fill in commits and digests; what is there already is left for `kit check` to compare. Return what is wrong.
+
+    Raises:
+        Trouble: the Hub does not give what it was asked for; all problems at once.
+    """
     problems: list[Problem] = []
+    has_trouble = False
     for named, part in sources:
         if named.source.repo and is_pinned(part):
             continue
-        whole, wrong = _listed(places, named, part, where, filled, hub)
+        try:
+            whole, wrong = _listed(places, named, part, where, filled, hub)
+        except Trouble as error:
+            problems += error.problems
+            has_trouble = True
+            continue
         wrong = wrong or usability_problems(places, whole, where)
         problems += wrong
         unknown = [] if wrong else [name for name in whole.names if part["files"][name] is None]
         for name, digest in places.digests_of(whole.source, unknown).items():
             part["files"][name] = filled[child_path(f"{named.place}.files", name)] = digest
+    if has_trouble:
+        raise Trouble(problems)
     return problems
 
 
@@ -96,7 +108,9 @@ def _listed(
     """Return a source whose files are known and, if they are on the Hub, here; and what is wrong."""
     if named.source.repo:
         if hub is None:
-            return named, [Problem(where, "lies on the Hub, which nobody may ask", "", f"{named.place}.repo")]
+            return named, [
+                Problem(where, "lies on the Hub, whose files have no place here", "set HF_HOME", f"{named.place}.repo")
+            ]
         return pin_repo(named, part, where, filled, places, hub)
     if part.get("files") is None:
         try:

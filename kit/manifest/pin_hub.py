@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kit.errors import Trouble
 from kit.hub.content import is_as_listed
 from kit.hub.interface import HubError
 from kit.manifest.fetch import Absent, brought, listed, room_problems
-from kit.manifest.files import may_run_code
+from kit.manifest.files import code_problems, may_run_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,27 +41,33 @@ def pin_repo(
     """Fill in commit, names of files, and whether the repository is gated; bring the files.
 
     Returns:
-        The source as it is now known, whose digests are still to be filled in, and what is wrong.
+        The source as it is now known, whose digests are still to be filled in, and what is wrong with it.
+
+    Raises:
+        Trouble: the Hub does not give it.
     """
     one = Absent(where, named, named.names)
     if hub.settings.offline:
-        return named, [one.problem(HubError("a draft is pinned by asking the Hub", "unset HF_HUB_OFFLINE"))]
+        raise Trouble([one.problem(HubError("a draft is pinned by asking the Hub", "unset HF_HUB_OFFLINE"))])
     try:
         listing = listed(hub, named)
         _fill_in(named, part, filled, listing)
         source = replace(named.source, revision=listing.commit)
         named = replace(named, source=source, names=tuple(part["files"]))
         one = Absent(where, named, named.names)
-        problems = _name_problems(one, listing) or room_problems(hub.settings.cache, _to_download(one, listing, places))
-        if problems:
+        if problems := _name_problems(one, listing):
             return named, problems
+        if problems := room_problems(hub.settings.cache, _to_download(one, listing, places)):
+            raise Trouble(problems)
         if listing.gated:
             hub.require_access(source.repo, listing.commit, named.names[0])  # type: ignore[arg-type]  # it has one
     except HubError as error:
-        return named, [one.problem(error)]
+        raise Trouble([one.problem(error)]) from error
     wrong = _as_listed(one, listing, places)
     missing = tuple(name for name in named.names if not places.file(source, name).is_file() or wrong(name))
-    return named, brought(replace(one, names=missing), hub, places, wrong, lambda _: None)
+    if problems := brought(replace(one, names=missing), hub, places, wrong, lambda _: None):
+        raise Trouble(problems)
+    return named, []
 
 
 def _fill_in(named: NamedFiles, part: Document, filled: dict[str, Json], listing: Listing) -> None:
@@ -70,6 +77,10 @@ def _fill_in(named: NamedFiles, part: Document, filled: dict[str, Json], listing
         filled[f"{named.place}.revision"] = f"{listing.commit}, where {asked} is now"
     if listing.gated and part.get("gated") is None:
         part["gated"] = filled[f"{named.place}.gated"] = True
+    # Where from comes first, for readers and for `reproduce.sh`, which reads without a parser.
+    ordered = {name: part[name] for name in ("repo", "revision", "gated") if name in part} | part
+    part.clear()
+    part |= ordered
     if part.get("files") is None:
         names = sorted(name for name in listing.files if not (_ELSEWHERE.fullmatch(name) or may_run_code(name)))
         part["files"] = dict.fromkeys(names)
@@ -84,13 +95,14 @@ def _name_problems(one: Absent, listing: Listing) -> list[Problem]:
         for name in one.names
         if name not in listing.files
     ]
-    weights = any(name.endswith(".safetensors") for name in one.names)
+    coded = code_problems(one.named, one.where) if one.named.is_model else []
+    weights = coded or any(name.endswith(".safetensors") for name in one.names)
     pickles = [name for name in listing.files if name.endswith(_PICKLES)]
     if not one.names or (one.named.is_model and pickles and not weights):
         what = f"has no weights as safetensors, only {', '.join(sorted(pickles)[:3]) or 'other files'}"
         remedy = "name a revision that has them, such as refs/pr/1 where someone has converted them"
         problems.append(one.problem(HubError(what, remedy)))
-    return problems
+    return problems + coded
 
 
 def _to_download(one: Absent, listing: Listing, places: Places) -> int:

@@ -23,7 +23,7 @@ class Places:
     root: Path
     """The folder that all paths in the manifest are relative to."""
     cache: Path | None = None
-    """Where the Hub's client keeps what it has downloaded; None where nothing comes from the Hub."""
+    """Where the Hub's client keeps what it has downloaded; None where there is no place for that."""
     digests: Digests = field(default_factory=Digests)
 
     def folder(self, source: Source) -> Path:
@@ -82,5 +82,5 @@ class Places:
 
     def _cache(self, source: Source) -> Path:
         if self.cache is None:
-            raise Trouble.of(source.name, "lies on the Hub, and nobody said where its cache is")
+            raise Trouble.of(source.name, "lies on the Hub, and there is no place for its files", "set HF_HOME")
         return self.cache
