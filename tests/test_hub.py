@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from scripted_kit import scripted_seams
 from scripted_project import Silent, draft, kit, payload, write_files, write_manifest
 
 from kit import remembered
-from kit.digests import file_digest
+from kit.digests import WINDOW_BYTES, data_digest, file_digest
 from kit.errors import Finding, KitError, Trouble
 from kit.hub.client import HubClient
 from kit.hub.interface import Settings
@@ -414,6 +415,19 @@ def test_a_large_file_is_hashed_once_until_it_changes(hashed: list[Path], tmp_pa
     memory.write_text("{broken")
     assert Digests(memory).of([path]) == [file_digest(path)]
     assert len(hashed) == 3
+
+
+@pytest.mark.parametrize("size", [0, 1, WINDOW_BYTES - 1, WINDOW_BYTES, 2 * WINDOW_BYTES + 1])
+def test_a_file_of_any_size_has_the_digest_of_its_bytes(size: int, tmp_path: Path) -> None:
+    """In memory as it was just written, and read from the disk."""
+    data = random.Random(size).randbytes(size)
+    path = tmp_path / "weights"
+    path.write_bytes(data)
+    assert file_digest(path) == data_digest(data)
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    assert file_digest(path) == data_digest(data)
 
 
 def test_what_changed_a_moment_ago_is_not_remembered(
