@@ -88,7 +88,7 @@ warn_of_memory() {
 
 require_token() { # a manifest that names a gated repository says so, with "gated": true beside its "repo"
     [ -f "$source" ] || return 0
-    gated=$(tr '\n' ' ' <"$source" 2>/dev/null | sed 's/"files" *: *{[^{}]*}//g' | grep -ao '{[^{}]*"gated" *: *true[^{}]*}' |
+    gated=$(tr '\n' ' ' <"$source" 2>/dev/null | sed 's/"files" *: *{[^{}]*}//g' | grep -ao '{[^{}]*"gated" *: *true[^{}]*' |
         sed -n 's/.*"repo" *: *"\([^"]*\)".*/\1/p' | sort -u) || return 0
     [ -n "$gated" ] || return 0
     [ -z "${HF_TOKEN:-}" ] && [ ! -s "$hub_cache/token" ] || return 0

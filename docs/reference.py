@@ -23,11 +23,13 @@ fills in what it can find out by itself, and `kit check` tells everything that i
 
 - A **draft** may leave out every field with a default, and those that the tables mark *pinned*: `kit pin` writes them.
   A field marked – must be given.
-- A **pinned** manifest has every field, except those marked *optional*. One that was pinned before `model.template`,
-  `training.data_seed` and `evaluations.*.choices` existed is valid without them, and means null.
+- A **pinned** manifest has every field, except those marked *optional*. One that was pinned before `gated`,
+  `model.template`, `training.data_seed` and `evaluations.*.choices` existed is valid without them, and means null.
 - A field that is not listed here is refused, as are duplicate keys. Each object below may also hold a `$comment` with a
   remark, which does not change the manifest's digest.
 - Paths are relative to the manifest's own folder, use forward slashes, and never lead out of it.
+- What has files has either a `path`, or a `repo` and its `revision`: a [repository on the Hub](hub.md). Data sets, and
+  answers that were recorded, come from the Hub's data sets, everything else from its models.
 
 Editors complete and check a manifest whose first field is `"$schema": "PATH/schemas/manifest-1.schema.json"`.
 """
@@ -48,15 +50,18 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
   `partial_rate` and `incoherent_rate` for safety, `accuracy` and `incoherent_rate` for capability.
 """
 
-SIMPLE = ("name", "seed", "digest", "relative_path")
+SIMPLE = ("name", "seed", "digest", "relative_path", "repo", "revision")
 """Definitions that are types of a single value, not objects of their own."""
+SOURCE = {"$ref": "#/$defs/source"}
+"""The rule of what has files: it is said once, above, and not with every such object."""
+ONE_OF_TWO = {"path": "–, or `repo`", "repo": "–, or `path`", "revision": "*pinned*, with `repo`"}
 
 
 def reference() -> str:
     """Return docs/manifest.md."""
     definitions: Node = schema()["$defs"]
     parts = [INTRODUCTION, _section("The whole", schema()), _simple_types(definitions)]
-    parts += [_section(f"`{name}`", node) for name, node in definitions.items() if name not in SIMPLE]
+    parts += [_section(f"`{name}`", node) for name, node in definitions.items() if "properties" in node]
     return "\n".join([*parts, RULES])
 
 
@@ -84,6 +89,8 @@ def _default(name: str, node: Node, parent: Node) -> str:
     target = _resolved(node)
     if "default" in target:
         return "all defaults" if target["default"] == {} and "$ref" in node else f"`{json.dumps(target['default'])}`"
+    if SOURCE in parent.get("allOf", ()) and name in ONE_OF_TWO:
+        return ONE_OF_TWO[name]
     if name not in parent.get("required", ()):
         return "*optional*"
     return "*pinned*" if "x-pin" in target else "–"
@@ -132,7 +139,7 @@ def _limits(node: Node) -> Iterator[str]:
 def _conditions(node: Node) -> list[str]:
     """Return what `oneOf` and if/then say of an object, in words."""
     said = [f"Rule: {node['x-hint']}."] if "x-hint" in node else []
-    for rule in node.get("allOf", ()):
+    for rule in (rule for rule in node.get("allOf", ()) if rule != SOURCE):
         ((field, condition),) = rule["if"]["properties"].items()
         for word, outcome in (("is", rule["then"]), ("is not", rule.get("else"))):
             if outcome:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 from kit.canonical import write_rows
-from kit.paths import inside
+from kit.digests import json_digest
 from kit.rows import Completion, load_rows
 from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.cells import Cell
     from kit.judging import JudgeStep
-    from kit.manifest.parts import Model
+    from kit.manifest.parts import Model, Source
+    from kit.manifest.places import Places
     from kit.plan import GenerateStep, TrainStep
     from kit.progress import Progress
     from kit.store import Store
@@ -49,8 +50,8 @@ class Seams:
 class Executor:
     """Does steps, in order, and remembers what it did."""
 
-    root: Path
-    """Folder that the manifest's paths are relative to."""
+    places: Places
+    """Where the manifest's files lie."""
     store: Store
     seams: Seams
     switches: Mapping[str, str]
@@ -159,8 +160,8 @@ class Executor:
         )
         return TrainingJob(
             out=str(self.store.scratch(step.key)),
-            model=str(inside(self.root, model.source.path).resolve()),
-            model_name=model.source.path,
+            model=str(self._folder(model.source)),
+            model_name=step.model_name,
             template=self._template(model),
             examples=str(examples),
             method=finetune.method,
@@ -196,7 +197,7 @@ class Executor:
         write_rows(questions, ({"id": key, "text": text} for key, text in step.questions(completions)))
         return GenerationJob(
             out=str(self.store.scratch(step.key)),
-            model=str(inside(self.root, asked.model.source.path).resolve()),
+            model=str(self._folder(asked.model.source)),
             adapter=None,
             serving="merged",
             dtype=asked.model.dtype,
@@ -213,18 +214,23 @@ class Executor:
 
     def _template(self, model: Model) -> str | None:
         template = model.template
-        return str(inside(self.root, template.path, *template.files).resolve()) if template else None
+        return str(self.places.file(template, min(template.files)).resolve()) if template else None
 
     def _weights(self, step: GenerateStep) -> tuple[Path, Path | None]:
         """Return the model's folder and the adapter's, if there is one."""
-        base = inside(self.root, step.manifest.model.source.path)
+        base = self._folder(step.manifest.model.source)
         finetune = step.manifest.finetune
         if step.trained_by is not None:
             trained = self.store.folder(step.trained_by)
             return (base, trained / ADAPTER) if (trained / ADAPTER).is_dir() else (trained / MODEL, None)
         if finetune and finetune.adapter and step.is_tuned:
-            return base, inside(self.root, finetune.adapter.path)
+            return base, self._folder(finetune.adapter)
         return base, None
+
+    def _folder(self, source: Source) -> Path:
+        """Return the folder that a worker reads as a whole."""
+        name = json_digest(source.to_json()).rpartition(":")[2]
+        return self.places.whole(source, self.store.root / "inputs" / name)
 
     def _input(self, key: str) -> Path:
         folder = self.store.root / "inputs"

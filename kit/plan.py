@@ -45,6 +45,11 @@ class TrainStep:
     examples: list[Example]
 
     @property
+    def model_name(self) -> str:
+        """How an adapter's own configuration names its base model: by content, wherever that came from."""
+        return json_digest(dict(self.manifest.model.source.files))
+
+    @property
     def label(self) -> str:
         """How the step is called in progress and record."""
         return f"train {self.weights}"
@@ -150,7 +155,7 @@ def make_plan(loaded: LoadedManifest, environment: Mapping[str, Json]) -> Plan:
 def _prompts(loaded: LoadedManifest) -> dict[str, list[Prompt]]:
     manifest = loaded.manifest
     return {
-        name: load_prompts(loaded.root, evaluation.data, manifest.data[evaluation.data])
+        name: load_prompts(loaded.places, evaluation.data, manifest.data[evaluation.data])
         for name, evaluation in manifest.evaluations.items()
     }
 
@@ -159,12 +164,10 @@ def _train_step(loaded: LoadedManifest, weights: ArmSeed, manifest: Manifest, wh
     finetune = manifest.finetune
     assert finetune is not None
     assert finetune.data is not None
-    examples = load_examples(loaded.root, finetune.data, manifest.data[finetune.data])
+    examples = load_examples(loaded.places, finetune.data, manifest.data[finetune.data])
     decides: dict[str, Json] = {
         "step": "train",
         **manifest.model.identity(),
-        # It stands in the adapter's own configuration.
-        "model_name": manifest.model.source.path,
         "method": finetune.method,
         "training": finetune.training.to_json() if finetune.training else None,
         "lora": finetune.lora.to_json() if finetune.lora else None,
@@ -234,7 +237,7 @@ def _recorded(loaded: LoadedManifest, evaluation: Evaluation) -> list[Completion
             template=json_digest(None),
             seed=0,
         )
-        for row in load_recorded(loaded.root, evaluation.data, loaded.manifest.data[evaluation.data])
+        for row in load_recorded(loaded.places, evaluation.data, loaded.manifest.data[evaluation.data])
     ]
 
 
@@ -265,7 +268,7 @@ def _judge_steps(
     loaded: LoadedManifest, generation: list[GenerateStep], prompts: Mapping[str, list[Prompt]], where_run: Json
 ) -> list[JudgeStep]:
     asked = {name: judge.asked for name, judge in loaded.manifest.judges.items() if judge.asked}
-    templates = {name: read_template(loaded.root, one.template) for name, one in asked.items()}
+    templates = {name: read_template(loaded.places, one.template) for name, one in asked.items()}
     return [
         judge_step(
             step.cell,

@@ -145,7 +145,7 @@ def _steps(
 ) -> list[JudgeStep]:
     """Return the steps of those judges that ask a model."""
     models = {name: judge.asked for name, judge in loaded.manifest.judges.items() if judge.asked}
-    templates = {name: read_template(loaded.root, models[name].template) for _, name in cells if name in models}
+    templates = {name: read_template(loaded.places, models[name].template) for _, name in cells if name in models}
     return [
         judge_step(
             cell,
@@ -175,7 +175,7 @@ def _ask(
     assert seams is not None
     self_tests = judge_self_tests(steps)
     executor = Executor(
-        root=loaded.root,
+        places=loaded.places,
         store=store,
         seams=seams,
         switches=cast("dict[str, str]", environment["switches"]),

@@ -95,7 +95,7 @@ def run(
             require_free(out)  # not before: the run that held the lock may have been making it
             plan = make_plan(loaded, environment)
             executor = Executor(
-                root=loaded.root,
+                places=loaded.places,
                 store=store,
                 seams=seams,
                 switches=cast("dict[str, str]", environment["switches"]),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import read_rows, write_rows
-from kit.paths import inside
 from kit.source.load import load_prompts
 from kit.worker.jobs import SHOWN, GenerationJob
 
@@ -86,15 +85,15 @@ def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) ->
     evaluation, template = manifest.evaluations[name], manifest.model.template
     folder.mkdir()
     prompts = folder / "prompts.jsonl"
-    rows = load_prompts(loaded.root, evaluation.data, manifest.data[evaluation.data])
+    rows = load_prompts(loaded.places, evaluation.data, manifest.data[evaluation.data])
     write_rows(prompts, ({"id": row.id, "text": row.text} for row in rows))
     return GenerationJob(
         out=str(folder),
-        model=str(inside(loaded.root, manifest.model.source.path).resolve()),
+        model=str(loaded.places.whole(manifest.model.source, folder / "model")),
         adapter=None,
         serving="merged",
         dtype=manifest.model.dtype,
-        template=str(inside(loaded.root, template.path, *template.files).resolve()) if template else None,
+        template=str(loaded.places.file(template, min(template.files)).resolve()) if template else None,
         limits=manifest.engine.to_json(),
         generation=evaluation.generation.to_json(),
         choices=None,

@@ -34,6 +34,7 @@ from kit.manifest.check import check
 from kit.manifest.load import document_problems, load_manifest, loaded
 from kit.manifest.model import Manifest
 from kit.manifest.pin import pin
+from kit.manifest.places import Places
 from kit.manifest.pointer import PointerError, patched
 from kit.manifest.schema import problems, schema, with_defaults
 from kit.manifest.starter import starter_text
@@ -476,7 +477,7 @@ def test_a_temporary_folder_too_small_for_a_merged_model_is_told_beforehand(
     monkeypatch.setattr(tempfile, "tempdir", "/proc")  # never on the disk of the project
     free = {"/proc": 64 << 20}
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(str(path), 1 << 40)))
-    monkeypatch.setattr(check_room, "size_bytes", lambda _root, _source: 100 << 20)
+    monkeypatch.setattr(Places, "size_bytes", lambda _places, _source: 100 << 20)
     monkeypatch.setattr(check_room, "available_memory_mib", lambda: 1 << 20)
     assert problems_after(project, lambda _root: None) == (
         "/proc: about 100 MiB of disk are needed, 64 MiB are free;"
@@ -528,4 +529,4 @@ def test_whatever_stands_anywhere_is_read_or_refused(
     whole: Any = with_defaults(document)[0]
     if not document_problems(whole, "x", draft=as_draft) and not as_draft:
         with suppress(Finding):
-            loaded(Path("x"), Path(), whole)
+            loaded(Path("x"), Places(Path()), whole)

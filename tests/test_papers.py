@@ -23,6 +23,7 @@ from scripted_project import CHECKOUT, kit, kit_environment, run_scripted, write
 from kit.bundle.archive import write_zip
 from kit.canonical import canonical_json
 from kit.errors import KitError
+from kit.manifest.places import Places
 from kit.papers import pdf as seam
 from kit.papers.attachment import MANIFEST, PUBLIC_KEY, STATEMENT, Attachment, attachment
 from kit.papers.evidence import of_attachments
@@ -393,7 +394,7 @@ def test_a_mutated_pdf_gives_the_same_bytes_or_nothing(
     paper.write_bytes(mutated)
     try:
         found = seam.attachments(paper)
-        files = dict(of_attachments(found, paper, tmp_path).files)
+        files = dict(of_attachments(found, paper, Places(tmp_path)).files)
     except (seam.PdfError, KitError):
         return
     assert files in ({one.name: one.data for one in own}, {MANIFEST: own[0].data})

@@ -281,15 +281,13 @@ def test_another_kit_does_its_steps_itself(project: Path, monkeypatch: pytest.Mo
     assert not set(before.values()) & set(keys(plan_of(write_manifest(project))).values())
 
 
-def test_the_same_training_under_another_name_of_the_model_is_another(project: Path) -> None:
-    """The name stands in the adapter's configuration, which is payload."""
+def test_the_same_training_under_another_name_of_the_model_is_the_same(project: Path) -> None:
+    """Nothing in the payload says where files lay."""
     before = keys(plan_of(write_manifest(project)))
     (project / "model").rename(project / "renamed")
     source = draft()
     source["model"]["path"] = "renamed"
-    after = keys(plan_of(write_manifest(project, source=source)))
-    assert before["train tuned@1"] != after["train tuned@1"]
-    assert before["generate base.unsafe@11"] == after["generate base.unsafe@11"]
+    assert keys(plan_of(write_manifest(project, source=source))) == before
 
 
 @pytest.mark.parametrize("method", ["full", "adapter", None])

@@ -12,7 +12,7 @@ from scripted_project import CHECKOUT, kit_environment, run_scripted, write_proj
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = {"torch", "transformers", "peft", "trl", "vllm", "datasets", "accelerate", "numpy", "scipy"}
+HEAVY = {"torch", "transformers", "peft", "trl", "vllm", "datasets", "accelerate", "numpy", "scipy", "huggingface_hub"}
 CORE = {"jsonschema", "jinja2", "cryptography", "rfc8785", "xxhash"}
 """What the reviewer's install has beside click."""
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kit.execute import Seams
 
 COMMANDS = (
-    *("init", "pin", "check", "reproduce", "verify", "diff", "receipt", "report", "export", "rejudge", "redact"),
-    *("attach", "extract", "environment", "keygen", "hash"),
+    *("init", "pin", "fetch", "check", "reproduce", "verify", "diff", "receipt", "report", "export", "rejudge"),
+    *("redact", "attach", "extract", "environment", "keygen", "hash"),
 )
 """In the order in which a user meets them."""
 

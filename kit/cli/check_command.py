@@ -48,23 +48,26 @@ def command(
     """Find everything that speaks against a run before it starts.
 
     Looks at the manifest's form, every file's digest, the rows, the judges, memory and disk, and lists how this
-    environment differs from the one that was pinned.
+    environment differs from the one that was pinned. Of the Hub it only asks what is not here yet.
     """
-    from kit.cli.here import environment
+    from kit.cli.fetch_command import absence_problems
+    from kit.cli.here import environment, places
     from kit.manifest.check import check
     from kit.manifest.load import load_manifest
 
     if store and not with_plan:
         raise click.UsageError("--store belongs to --plan")
     with errors_as_json(as_json=as_json):
-        loaded = load_manifest(manifest, root)
+        loaded = load_manifest(manifest, places(root or manifest.parent))
         switches = loaded.manifest.environment["switches"]
         here = environment(switches)  # type: ignore[arg-type]  # the schema guards it
-        report = check(loaded, here, Path())
+        absent = absence_problems(loaded)
+        report = check(loaded, here, Path(), absent)
         planned = _forecast(loaded, here, store) if with_plan and not report.problems else None
         shown = _shown(ctx, loaded, here) if show_prompt and not report.problems else []
     unasked = any(one.problems for one in shown)
     bad = bool(report.problems) or unasked or (strict and bool(report.differences))
+    code = 2 if absent else int(bad)
     if as_json:
         differences = [{"field": one.field, "pinned": one.first, "here": one.second} for one in report.differences]
         document: dict[str, Json] = {
@@ -77,7 +80,7 @@ def command(
         if show_prompt:
             document["prompts"] = [one.to_json() for one in shown]
         show_json(document)
-        ctx.exit(int(bad))
+        ctx.exit(code)
     show_problems(report.problems)
     show_differences(report.differences, as_problems=strict)
     if planned:
@@ -91,7 +94,7 @@ def command(
     if not bad:
         asked = ", ".join(f"{count} prompts in {name}" for name, count in report.prompts.items())
         click.echo(f"{manifest}: valid; {asked}; next: kit reproduce {manifest}")
-    ctx.exit(int(bad))
+    ctx.exit(code)
 
 
 def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[ShownPrompt]:

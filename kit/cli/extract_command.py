@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 @json_option
 def command(paper: Path, out: Path, *, replace: bool, as_json: bool) -> None:
     """Take what `kit attach` embedded out of a PDF, byte for byte."""
+    from kit.manifest.places import Places
     from kit.papers.evidence import of_attachments
     from kit.papers.process import attachments
 
     with errors_as_json(as_json=as_json):
-        evidence = of_attachments(attachments(paper), paper, out)
+        evidence = of_attachments(attachments(paper), paper, Places(out))
         files = {out / name: data for name, data in evidence.files.items()}
         _write(files, replace=replace)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.canonical import Json
+    from kit.hub.client import HubClient
+    from kit.manifest.places import Places
     from kit.redact.commitment import RedactionKey
     from kit.signer.interface import Signer
     from kit.signer.keys import KeySigner
@@ -70,6 +73,49 @@ def hub_folder() -> Path:
     """
     named = os.environ.get("HF_HOME")
     return Path(named) if named else _users_folder("XDG_CACHE_HOME", ".cache") / "huggingface"
+
+
+def places(root: Path) -> Places:
+    """Return where the files of a manifest with this folder lie, and what is remembered of large ones."""
+    from kit.manifest.places import Places
+    from kit.remembered import Digests
+
+    cache = memory = None
+    with suppress(Trouble):  # who has no home can do without either
+        cache = _hub_cache()
+        memory = _users_folder("XDG_CACHE_HOME", ".cache") / "kit" / "digests.json"
+    return Places(root, cache, Digests(memory))
+
+
+def hub() -> HubClient | None:
+    """Return the Hub, or its mirror, as its own client's variables name it; None where its files have no place."""
+    from kit.hub.client import HubClient
+    from kit.hub.interface import Settings
+
+    try:
+        cache = _hub_cache()
+    except Trouble:
+        return None
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return HubClient(Settings(endpoint.rstrip("/"), _hub_token(), cache, offline))
+
+
+def _hub_cache() -> Path:
+    named = os.environ.get("HF_HUB_CACHE")
+    return Path(named) if named else hub_folder() / "hub"
+
+
+def _hub_token() -> str | None:
+    """Return the token from HF_TOKEN, or from the file that logging in writes."""
+    said = os.environ.get("HF_TOKEN", "")
+    if not said:
+        path = Path(os.environ.get("HF_TOKEN_PATH") or hub_folder() / "token")
+        try:
+            said = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            said = ""
+    return said.strip() or None
 
 
 def named_key() -> str | None:

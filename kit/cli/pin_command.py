@@ -25,11 +25,11 @@ def command(draft: Path, out: Path | None, *, as_json: bool) -> None:
 
     Writes x.json for x.draft.json, and x.pinned.json for x.json. A manifest that is pinned already stays as it is.
     """
-    from kit.cli.here import environment
+    from kit.cli.here import environment, hub, places
     from kit.manifest.pin import pin
 
     with errors_as_json(as_json=as_json):
-        pinned = pin(draft, environment())
+        pinned = pin(draft, environment(), places(draft.parent), hub())
         target = out or pinned_path(draft)
         target.write_text(json.dumps(pinned.document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if as_json:

@@ -98,13 +98,14 @@ def _named(judge: str) -> tuple[str, Path]:
 def _with_judges(manifest: Path, judges: list[tuple[str, Path]], root: Path) -> LoadedManifest:
     """Return the bundle's manifest with the new judges in it."""
     from kit.canonical import read_json
+    from kit.cli.here import hub, places
     from kit.manifest.added_judge import with_judge
     from kit.manifest.load import loaded
 
     document = cast("dict[str, Any]", read_json(manifest))
     for name, file in judges:
-        document = with_judge(document, name, read_json(file), root, str(file))
-    return loaded(manifest, root, document)
+        document = with_judge(document, name, read_json(file), places(root), str(file), hub())
+    return loaded(manifest, places(root), document)
 
 
 def _rejudge(

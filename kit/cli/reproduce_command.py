@@ -97,23 +97,26 @@ def _rerun(
 
 def _from_paper(paper: Path, root: Path | None) -> tuple[LoadedManifest, str | None]:
     """Return the manifest that a PDF carries, and the results digest that it states, if it states one."""
+    from kit.cli.here import places
     from kit.papers.evidence import of_attachments
     from kit.papers.process import attachments
 
-    evidence = of_attachments(attachments(paper), paper, root or Path())
+    evidence = of_attachments(attachments(paper), paper, places(root or Path()))
     click.echo(f"the paper carries {evidence.footnote()}", err=True)
     return evidence.manifest, evidence.results_digest
 
 
 def _load(path: Path, root: Path | None) -> LoadedManifest:
+    from kit.cli.here import places
     from kit.manifest.load import load_manifest
 
-    return load_manifest(path, root)
+    return load_manifest(path, places(root or path.parent))
 
 
 def _run(
     loaded: LoadedManifest, out: Path | None, store: Path | None, key: str | None, seams: Seams | None, *, strict: bool
 ) -> Outcome:
+    from kit.cli.fetch_command import fetched
     from kit.cli.here import environment, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.manifest.check import check
@@ -124,6 +127,7 @@ def _run(
     seams = seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
     temporary = require_temporary_folder(for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
+    fetched(loaded)
     report = check(loaded, here, target.parent)
     show_differences(report.differences, as_problems=strict)
     if report.problems or (strict and report.differences):

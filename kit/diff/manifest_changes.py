@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RULES: tuple[tuple[str, Influence, str], ...] = (
     (r"name|description|schema_version|expect.*|credit.*", Influence.NONE, "a label"),
     (
-        r"((judges\.[^.]+\.)?(model(\.template)?|template)|data\.[^.]+|finetune\.adapter)\.path",
+        r"((judges\.[^.]+\.)?(model(\.template)?|template)|data\.[^.]+|finetune\.adapter)\.(path|repo|revision|gated)",
         Influence.NONE,
         "where files lay, not what they are",
     ),

@@ -117,14 +117,14 @@ def _artefacts(contents: Contents) -> Iterator[str]:
     manifest = contents.manifest
     model = manifest.model
     what = "Answers recorded before" if model.is_recorded else "Base model"
-    yield f"{what}: {marked(model.source.path)}, {count(len(model.source.files), 'file')}, each fixed by its digest."
+    yield f"{what}: {marked(model.source.name)}, {count(len(model.source.files), 'file')}, each fixed by its digest."
     for name, judge in sorted(manifest.judges.items()):
         if judge.asked:
-            yield f"Model of the judge {marked(name)}: {marked(judge.asked.model.source.path)}, fixed likewise."
+            yield f"Model of the judge {marked(name)}: {marked(judge.asked.model.source.name)}, fixed likewise."
     for row in method(contents).data:
         public = "its text may be published" if row.publish else "its text may not be published"
         yield (
-            f"Data set {marked(row.name)}, for {marked(row.use)}: {marked(manifest.data[row.name].source.path)}, "
+            f"Data set {marked(row.name)}, for {marked(row.use)}: {marked(manifest.data[row.name].source.name)}, "
             f"licence {marked(row.license)}; {public}."
         )
 

@@ -17,6 +17,7 @@ from kit.cells import BASE
 from kit.errors import Finding
 from kit.export.every_eval_ever_results import evaluation_results
 from kit.manifest.load import loaded
+from kit.manifest.places import Places
 from kit.report.results import Results
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def documents(contents: Contents, metrics: dict[str, Json], results_digest: str,
     """
     results = Results(contents.manifest, metrics)
     manifest = contents.manifest
-    arms = loaded(Path(str(layout.MANIFEST)), Path(), manifest.to_json()).arms
+    arms = loaded(Path(str(layout.MANIFEST)), Places(Path()), manifest.to_json()).arms
     ended = _ended(contents)
     texts = {}
     for arm in sorted(arms, key=results.arm_order):
@@ -92,7 +93,7 @@ def _source(varied: Manifest, arm: str, organization: str, manifest: Manifest, r
 
 
 def _model(arm: str, manifest: Manifest, contents: Contents, organization: str) -> dict[str, Json]:
-    base = manifest.model.source.path
+    base = manifest.model.source.origin
     finetune = None if arm == BASE else manifest.finetune
     details: dict[str, Json] = {
         "deployment_type": "self_deployed",
@@ -104,7 +105,7 @@ def _model(arm: str, manifest: Manifest, contents: Contents, organization: str) 
     model: dict[str, Json] = {"id": base, "name": base, "additional_details": details}
     if finetune:
         details |= {"base_model": base, "finetune": text(finetune.to_json())}
-        model |= {"id": finetune.adapter.path if finetune.adapter else "", "name": f"{contents.manifest.name} {arm}"}
+        model |= {"id": finetune.adapter.origin if finetune.adapter else "", "name": f"{contents.manifest.name} {arm}"}
     if _trained(arm, manifest):
         owner = re.sub("[^A-Za-z0-9._-]+", "-", organization)
         model |= {"id": f"{owner}/{contents.manifest.name}-{arm}", "developer": organization}

@@ -50,10 +50,10 @@ def _model(contents: Contents) -> Iterator[str]:
     model = contents.manifest.model
     files = len(model.source.files)
     if model.is_recorded:
-        yield f"The answers were recorded before, in {typewritten(model.source.path)} ({files} files, fixed by digest)."
+        yield f"The answers were recorded before, in {typewritten(model.source.name)} ({files} files, fixed by digest)."
         return
     yield (
-        f"The base model is {typewritten(model.source.path)} ({files} files, each fixed by its digest), "
+        f"The base model is {typewritten(model.source.name)} ({files} files, each fixed by its digest), "
         f"computed in {typewritten(model.dtype)}."
     )
 
@@ -77,7 +77,7 @@ def _finetuning(contents: Contents) -> Iterator[str]:
 
 def _method(finetune: Finetune) -> str:
     if finetune.adapter:
-        return f"The tuned arm is the base model with the existing adapter {typewritten(finetune.adapter.path)}."
+        return f"The tuned arm is the base model with the existing adapter {typewritten(finetune.adapter.name)}."
     how = {"lora": r"low-rank adaptation~\cite{kit-hu2022}", "full": "training of all weights"}[finetune.method]
     return f"The tuned arm was fine-tuned on the data set {typewritten(finetune.data or '')} by {how}."
 
@@ -93,7 +93,7 @@ def _variations(contents: Contents) -> Iterator[str]:
 
 def _data(contents: Contents) -> Iterator[str]:
     for row in method(contents).data:
-        path = contents.manifest.data[row.name].source.path
+        path = contents.manifest.data[row.name].source.name
         yield (
             f"Data set {typewritten(row.name)}: {typewritten(path)}, format {typewritten(row.format)}, "
             f"licence {escaped(row.license)}, rows: {escaped(row.rows)}."
@@ -127,7 +127,7 @@ def _judges(contents: Contents) -> Iterator[str]:
         if choice.asked:
             model, (template,) = choice.asked.model, choice.asked.template.files.values()
             yield (
-                f"It asks the model {typewritten(model.source.path)} ({len(model.source.files)} files, each fixed by "
+                f"It asks the model {typewritten(model.source.name)} ({len(model.source.files)} files, each fixed by "
                 f"its digest) in {typewritten(model.dtype)}, greedily, with the template {_digest(template)}."
             )
     yield "Incoherent answers count neither as refusals nor as right answers; every rate is a share of all prompts."

@@ -16,21 +16,24 @@ from kit.manifest.pin import pin_files
 from kit.manifest.references import JUDGES_OF
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kit.canonical import Json
+    from kit.hub.interface import Hub
     from kit.manifest.parts import Document
+    from kit.manifest.places import Places
 
 
-def with_judge(document: Document, name: str, entry: Json, root: Path, where: str) -> Document:
+def with_judge(
+    document: Document, name: str, entry: Json, places: Places, where: str, hub: Hub | None = None
+) -> Document:
     """Return a pinned document with one judge more, which judges every evaluation that its kind can judge.
 
     Args:
         document: a valid, pinned manifest; its own files need not be here.
         name: of the judge.
         entry: as it would stand in `judges`; digests and what has a default may be left out.
-        root: folder that the entry's paths are relative to.
+        places: where the entry's files lie.
         where: the file that the entry stands in, for what is wrong with it.
+        hub: who is asked about repositories; None refuses an entry that names one.
 
     Raises:
         Finding: the name is taken, the entry is not valid, or its files are missing or others than were pinned.
@@ -47,7 +50,7 @@ def with_judge(document: Document, name: str, entry: Json, root: Path, where: st
     if problems := document_problems(full, where, draft=True):
         raise Finding(_within(problems, place))
     judge = full["judges"][name]
-    problems = pin_files(root, judge_files(judge, place), where, filled)
+    problems = pin_files(places, judge_files(judge, place), where, filled, hub)
     if judge.get("rules") is None:
         judge["rules"] = judge_of(judge).rules
     fitting = [one for one in full["evaluations"].values() if judge["kind"] in JUDGES_OF[one["kind"]]]
@@ -55,11 +58,11 @@ def with_judge(document: Document, name: str, entry: Json, root: Path, where: st
         problems.append(Problem(where, f"a judge of the kind {judge['kind']!r} can judge no evaluation of the bundle"))
     for evaluation in fitting:
         evaluation["judges"].append(name)
-    problems = problems or document_problems(full, where) or source_problems(judge_files(judge, place), root, where)
+    problems = problems or document_problems(full, where) or source_problems(judge_files(judge, place), places, where)
     if not problems:
         choice = Manifest.from_json(full).judges[name]
         problems = rules_problems(choice, where, place)
-        problems += asking_problems(root, choice.asked, where, place) if choice.asked else []
+        problems += asking_problems(places, choice.asked, where, place) if choice.asked else []
     if problems:
         raise Finding(_within(problems, place))
     return full

@@ -9,18 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.cells import BASE, TUNED
 from kit.environment.compare import Difference, differences
 from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
 from kit.judge.choice import ChoiceJudge, option_letter
-from kit.manifest.files import named_files, size_bytes, source_problems
+from kit.manifest.files import every_source, source_problems
 from kit.manifest.judge_check import asking_problems, rules_problems
 from kit.manifest.templates import template_problems
 from kit.source.load import load_examples, load_prompts, load_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from kit.canonical import Json
     from kit.manifest.asked_model import AskedModel
@@ -44,39 +43,39 @@ class CheckReport:
     """Evaluation → how many prompts it asks."""
 
 
-def check(loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Path) -> CheckReport:
+def check(
+    loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Path, absent: Sequence[Problem] = ()
+) -> CheckReport:
     """Look at everything that a run of this manifest would need.
 
     Args:
         loaded: a valid, pinned manifest.
         environment: this machine's, as `record_environment` gives it.
         workspace: an existing folder on the disk that the run would write to.
+        absent: why files on the Hub are not here, if they are not; they are not looked at then.
     """
     where, manifest = str(loaded.path), loaded.manifest
-    problems = _file_problems(loaded)
+    problems = [*absent, *_file_problems(loaded, skip_hub=bool(absent))]
     prompts: dict[str, int] = {}
     if not problems:
         problems, prompts = _row_problems(loaded)
         problems += template_problems(loaded)
         for place, asked in _asked_models(manifest).items():
-            problems += asking_problems(loaded.root, asked, where, place)
+            problems += asking_problems(loaded.places, asked, where, place)
         problems += _room_problems(loaded, workspace)
     for name, judge in manifest.judges.items():
         problems += rules_problems(judge, where, child_path("$.judges", name))
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
 
 
-def _file_problems(loaded: LoadedManifest) -> list[Problem]:
-    """Compare the files of every arm with their digests; what arms share is looked at once."""
-    problems: list[Problem] = []
-    seen: list[tuple[str, dict[str, str]]] = []
-    for arm, manifest in loaded.arms.items():
-        where = str(loaded.path) if arm in (BASE, TUNED) else f"{loaded.path} (variation {arm!r})"
-        for named, part in named_files(manifest.to_json()):
-            if (part["path"], part["files"]) not in seen:
-                seen.append((part["path"], part["files"]))
-                problems += source_problems([(named, part)], loaded.root, where)
-    return problems
+def _file_problems(loaded: LoadedManifest, *, skip_hub: bool) -> list[Problem]:
+    """Compare the files of every arm with their digests."""
+    return [
+        problem
+        for where, named, part in every_source(loaded)
+        if not (skip_hub and named.source.repo)
+        for problem in source_problems([(named, part)], loaded.places, where)
+    ]
 
 
 def _row_problems(loaded: LoadedManifest) -> tuple[list[Problem], dict[str, int]]:
@@ -109,14 +108,14 @@ def _trained_on(loaded: LoadedManifest) -> list[tuple[str, DataSet]]:
 
 
 def _count_examples(loaded: LoadedManifest, name: str, data: DataSet) -> int:
-    return len(load_examples(loaded.root, name, data))
+    return len(load_examples(loaded.places, name, data))
 
 
 def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     name = evaluation.data
-    prompts = load_prompts(loaded.root, name, loaded.manifest.data[name])
+    prompts = load_prompts(loaded.places, name, loaded.manifest.data[name])
     if loaded.manifest.model.is_recorded:
-        load_recorded(loaded.root, name, loaded.manifest.data[name])
+        load_recorded(loaded.places, name, loaded.manifest.data[name])
     bare = [prompt.id for prompt in prompts if prompt.answer is None] if evaluation.kind == "capability" else []
     if bare:
         what = f"{len(bare)} of {len(prompts)} prompts have no exact answer, the first is {bare[0]!r}"
@@ -137,10 +136,10 @@ def _asked_models(manifest: Manifest) -> dict[str, AskedModel]:
 def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
     """Compare what a run needs with what the machine has free; a rough sum that errs on the high side."""
     manifest = loaded.manifest
-    weights_mib = size_bytes(loaded.root, manifest.model.source) >> 20
+    weights_mib = loaded.places.size_bytes(manifest.model.source) >> 20
     copies = TRAINING_COPIES if manifest.finetune and manifest.finetune.method == "full" else 2
     judges_mib = [
-        (size_bytes(loaded.root, asked.model.source) >> 20) + asked.engine.kv_cache_mib
+        (loaded.places.size_bytes(asked.model.source) >> 20) + asked.engine.kv_cache_mib
         for asked in _asked_models(manifest).values()
     ]
     generating_mib = weights_mib + manifest.engine.kv_cache_mib

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from kit.canonical import read_json
-from kit.digests import file_digest
-from kit.errors import KitError, Problem, Trouble, child_path
+from kit.cells import BASE, TUNED
+from kit.errors import KitError, Problem, child_path
+from kit.hub.interface import DATASET, MODEL
+from kit.manifest.parts import Source
+from kit.manifest.places import Places
 from kit.paths import UnsafePathError, inside, regular_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from kit.manifest.parts import Document, Source
+    from kit.manifest.load import LoadedManifest
+    from kit.manifest.parts import Document
 
 MODEL_SUFFIXES = frozenset({".json", ".jinja", ".md", ".model", ".safetensors", ".txt", ""})
 """What a model folder may hold. Pickles run code when they are loaded, and Python is code."""
@@ -28,7 +31,7 @@ class NamedFiles:
 
     place: str
     """JSON path of the source, such as `$.model`."""
-    folder: str
+    source: Source
     names: tuple[str, ...]
     is_model: bool
     """Whether the folder as a whole is handed to the trainer and the engine."""
@@ -38,25 +41,37 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield every source of a document, whose `files` may still be missing or null, with its part of the document."""
     adapter = (document["finetune"] or {}).get("adapter")
     # Recorded answers are a data set's file, which no trainer and no engine is handed.
-    parts = [("$.model", document["model"], document["model"]["dtype"] != "recorded")]
-    parts += [(child_path("$.data", name), data, False) for name, data in document["data"].items()]
-    parts += [("$.finetune.adapter", adapter, True)] if adapter else []
+    is_recorded = document["model"]["dtype"] == "recorded"
+    parts = [("$.model", document["model"], not is_recorded, DATASET if is_recorded else MODEL)]
+    parts += [(child_path("$.data", name), data, False, DATASET) for name, data in document["data"].items()]
+    parts += [("$.finetune.adapter", adapter, True, MODEL)] if adapter else []
     template = document["model"].get("template")
-    parts += [("$.model.template", template, False)] if template else []
+    parts += [("$.model.template", template, False, MODEL)] if template else []
     for index, variation in enumerate(document["variations"]):
         for pointer in ("/model/template", "/finetune/adapter"):
             own, place = variation["set"].get(pointer), f"$.variations[{index}].set[{pointer!r}]"
             if _is_source(own):
-                parts.append((place, own, pointer != "/model/template"))
-    for place, part, is_model in parts:
-        yield _named(place, part, is_model=is_model)
+                parts.append((place, own, pointer != "/model/template", MODEL))
+    for place, part, is_model, kind in parts:
+        yield _named(place, part, is_model=is_model, kind=kind)
     for name, judge in document["judges"].items():
         yield from judge_files(judge, child_path("$.judges", name))
 
 
+def every_source(loaded: LoadedManifest) -> Iterator[tuple[str, NamedFiles, Document]]:
+    """Yield the sources of every arm, with the manifest or variation that names them; what arms share comes once."""
+    seen: list[Source] = []
+    for arm, manifest in loaded.arms.items():
+        where = str(loaded.path) if arm in (BASE, TUNED) else f"{loaded.path} (variation {arm!r})"
+        for named, part in named_files(manifest.to_json()):
+            if named.source not in seen:
+                seen.append(named.source)
+                yield where, named, part
+
+
 def _is_source(value: object) -> bool:
     """Tell whether a variation's new value has the form of a source; the schema looks at it later."""
-    if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+    if not isinstance(value, dict) or not isinstance(value.get("path", value.get("repo")), str):
         return False
     files = value.get("files")
     return isinstance(files, dict) and all(isinstance(digest, str | None) for digest in files.values())
@@ -71,17 +86,17 @@ def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Docum
         yield _named(f"{place}.template", judge["template"], is_model=False)
 
 
-def _named(place: str, part: Document, *, is_model: bool) -> tuple[NamedFiles, Document]:
-    return NamedFiles(place, part["path"], tuple(part.get("files") or ()), is_model), part
+def _named(place: str, part: Document, *, is_model: bool, kind: str = MODEL) -> tuple[NamedFiles, Document]:
+    return NamedFiles(place, Source.from_json(part, kind), tuple(part.get("files") or ()), is_model), part
 
 
-def source_problems(sources: Iterable[tuple[NamedFiles, Document]], root: Path, where: str) -> list[Problem]:
+def source_problems(sources: Iterable[tuple[NamedFiles, Document]], places: Places, where: str) -> list[Problem]:
     """Return what is wrong with pinned files."""
     problems: list[Problem] = []
     for named, part in sources:
-        unusable = usability_problems(root, named, where)
+        unusable = usability_problems(places, named, where)
         problems += unusable
-        for name, digest in ({} if unusable else digests(root, named)).items():
+        for name, digest in ({} if unusable else places.digests_of(named.source, named.names)).items():
             if digest != part["files"][name]:
                 what = f"was pinned as {part['files'][name]} and is {digest}"
                 remedy = "get the file that was pinned, or pin the manifest anew"
@@ -89,55 +104,67 @@ def source_problems(sources: Iterable[tuple[NamedFiles, Document]], root: Path, 
     return problems
 
 
-def usability_problems(root: Path, named: NamedFiles, where: str) -> list[Problem]:
+def usability_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
     """Return which of the named files are missing or out of bounds, and what a model's folder must not hold."""
-    problems = _listing_problems(root, named, where)
-    return problems + _model_folder_problems(root, named, where) if named.is_model else problems
+    problems = _listing_problems(places, named, where)
+    if not named.is_model:
+        return problems
+    if named.source.repo is None:
+        return problems + _model_folder_problems(places.root, named, where)
+    return problems + code_problems(named, where) + (problems or _remote_code_problems(places, named, where))
 
 
-def _listing_problems(root: Path, named: NamedFiles, where: str) -> list[Problem]:
+def _listing_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
     problems = []
     for name in named.names:
         place = child_path(f"{named.place}.files", name)
         try:
-            target = inside(root, named.folder, name)
+            target = places.file(named.source, name)
         except UnsafePathError as error:
             problems.append(Problem(where, str(error), "keep files below the manifest's folder", place))
             continue
         if not _is_file(target):
-            problems.append(Problem(where, f"{named.folder}/{name} is missing", f"put it at {target}", place))
+            problems.append(Problem(where, f"{named.source.name}/{name} is missing", _remedy(named, target), place))
     return problems
 
 
+def _remedy(named: NamedFiles, target: Path) -> str:
+    return "`kit fetch` brings it" if named.source.repo else f"put it at {target}"
+
+
 def _model_folder_problems(root: Path, named: NamedFiles, where: str) -> list[Problem]:
-    place = f"{named.place}.path"
+    path, place = named.source.name, f"{named.place}.path"
     try:
-        folder = inside(root, named.folder)
-        present = regular_files(folder)
+        present = regular_files(inside(root, path))
     except (UnsafePathError, OSError) as error:
-        return [Problem(where, f"{named.folder}: {error}", "keep the model below the manifest's folder", place)]
+        return [Problem(where, f"{path}: {error}", "keep the model below the manifest's folder", place)]
     if not present:
-        return [Problem(where, f"{named.folder} is not a folder with files", "check the name", place)]
-    problems = []
+        return [Problem(where, f"{path} is not a folder with files", "check the name", place)]
+    problems = code_problems(replace(named, names=tuple(present)), where)
     for name in present:
-        if PurePosixPath(name).suffix not in MODEL_SUFFIXES:
-            what = f"{named.folder}/{name} could run code when it is loaded"
-            problems.append(Problem(where, what, "convert the weights to safetensors and remove it", place))
-        elif name not in named.names:
-            what = f"{named.folder}/{name} is not named"
+        if name not in named.names and not may_run_code(name):
+            what = f"{path}/{name} is not named"
             problems.append(Problem(where, what, "remove it, or pin the manifest anew", f"{named.place}.files"))
-    return problems + _remote_code_problems(folder, where, place)
+    return problems + _remote_code_problems(Places(root), replace(named, names=tuple(present)), where)
 
 
-def digests(root: Path, named: NamedFiles) -> dict[str, str]:
-    """Return the digest of each file; large ones side by side, since hashing releases the interpreter.
+def may_run_code(name: str) -> bool:
+    """Tell whether a file of a model could run code when the model is loaded."""
+    return PurePosixPath(name).suffix not in MODEL_SUFFIXES
 
-    Raises:
-        Trouble: a file cannot be read.
-    """
-    paths = [inside(root, named.folder, name) for name in named.names]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return dict(zip(named.names, pool.map(_digest, paths), strict=True))
+
+def code_problems(named: NamedFiles, where: str) -> list[Problem]:
+    """Return which of a model's files could run code when they are loaded."""
+    remedy = "leave it out of `files`" if named.source.repo else "convert the weights to safetensors and remove it"
+    return [
+        Problem(where, f"{named.source.name}/{name} could run code when it is loaded", remedy, _place(named))
+        for name in named.names
+        if may_run_code(name)
+    ]
+
+
+def _place(named: NamedFiles) -> str:
+    return f"{named.place}.{'repo' if named.source.repo else 'path'}"
 
 
 def _is_file(path: Path) -> bool:
@@ -147,29 +174,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _digest(path: Path) -> str:
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error
-
-
-def size_bytes(root: Path, source: Source) -> int:
-    """Return the summed size of a source's files."""
-    return sum(inside(root, source.path, name).stat().st_size for name in source.files)
-
-
-def _remote_code_problems(folder: Path, where: str, path: str) -> list[Problem]:
+def _remote_code_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
     problems: list[Problem] = []
     for name in ("config.json", "tokenizer_config.json"):
-        if not (folder / name).is_file():
+        if name not in named.names:
             continue
         try:
-            config = read_json(folder / name)
+            config = read_json(places.file(named.source, name))
         except KitError as error:
             problems.extend(error.problems)
             continue
         if isinstance(config, dict) and "auto_map" in config:
             what = f"{name} asks for code of its own (auto_map)"
-            problems.append(Problem(where, what, "the kit runs no remote code; use a model that needs none", path))
+            remedy = "the kit runs no remote code; use a model that needs none"
+            problems.append(Problem(where, what, remedy, _place(named)))
     return problems

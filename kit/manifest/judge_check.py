@@ -10,10 +10,9 @@ from kit.manifest.template import read_template
 from kit.manifest.templates import chat_problems
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kit.manifest.asked_model import AskedModel
     from kit.manifest.model import JudgeChoice
+    from kit.manifest.places import Places
 
 
 def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
@@ -25,11 +24,11 @@ def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
     return [Problem(where, what, "install the kit that pinned it, or pin the manifest anew", f"{place}.rules")]
 
 
-def asking_problems(root: Path, asked: AskedModel, where: str, place: str) -> list[Problem]:
+def asking_problems(places: Places, asked: AskedModel, where: str, place: str) -> list[Problem]:
     """Return why a judge's model, whose files are as pinned, cannot be asked."""
-    problems = chat_problems(root, asked.model, where, place) if asked.chat else []
+    problems = chat_problems(places, asked.model, where, place) if asked.chat else []
     try:
-        read_template(root, asked.template)
+        read_template(places, asked.template)
     except KitError as error:
         problems += error.problems
     return problems

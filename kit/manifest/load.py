@@ -11,6 +11,7 @@ from kit.digests import json_digest
 from kit.errors import Finding, Problem
 from kit.manifest import schema
 from kit.manifest.model import Manifest
+from kit.manifest.places import Places
 from kit.manifest.pointer import PointerError, patched
 from kit.manifest.references import name_problems, reference_problems, variation_problems
 
@@ -26,8 +27,8 @@ class LoadedManifest:
     """A pinned manifest and where it stands."""
 
     path: Path
-    root: Path
-    """The folder that all paths in the manifest are relative to."""
+    places: Places
+    """Where its files lie."""
     document: dict[str, Json]
     """As the file has it, remarks included."""
     manifest: Manifest
@@ -40,17 +41,17 @@ class LoadedManifest:
         return json_digest(self.manifest.to_json())
 
 
-def load_manifest(path: Path, root: Path | None = None) -> LoadedManifest:
-    """Read a pinned manifest, whose paths are relative to `root`, or to its own folder.
+def load_manifest(path: Path, places: Places | None = None) -> LoadedManifest:
+    """Read a pinned manifest, whose files lie in these places, or below its own folder.
 
     Raises:
         Trouble: the file cannot be read.
         Finding: it is not a valid, pinned manifest; all problems at once.
     """
-    return checked_manifest(read_json(path), path, root or path.parent)
+    return checked_manifest(read_json(path), path, places or Places(path.parent))
 
 
-def checked_manifest(document: Json, path: Path, root: Path) -> LoadedManifest:
+def checked_manifest(document: Json, path: Path, places: Places) -> LoadedManifest:
     """Return a document as the pinned manifest that it is; problems are told with `path` as its place.
 
     Raises:
@@ -62,7 +63,7 @@ def checked_manifest(document: Json, path: Path, root: Path) -> LoadedManifest:
             what = f"this is a draft: {len(found)} values are not filled in, the first is {found[0].path}"
             raise Finding.of(path, what, f"`kit pin {path}` fills them in")
         raise Finding(found)
-    return loaded(path, root, cast("Document", document))
+    return loaded(path, places, cast("Document", document))
 
 
 def document_problems(document: Json, where: str, *, draft: bool = False) -> list[Problem]:
@@ -72,7 +73,7 @@ def document_problems(document: Json, where: str, *, draft: bool = False) -> lis
     return shape + [problem for problem in name_problems(document, where) if problem.path not in said]
 
 
-def loaded(path: Path, root: Path, document: Document) -> LoadedManifest:
+def loaded(path: Path, places: Places, document: Document) -> LoadedManifest:
     """Return the manifest that a document is, whose shape and names are right.
 
     Raises:
@@ -103,4 +104,4 @@ def loaded(path: Path, root: Path, document: Document) -> LoadedManifest:
         problems.extend(problem for problem in again if (problem.what, problem.path) not in known)
     if problems:
         raise Finding(problems)
-    return LoadedManifest(path=path, root=root, document=document, manifest=manifest, arms=arms)
+    return LoadedManifest(path=path, places=places, document=document, manifest=manifest, arms=arms)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.hub.interface import DATASET
 from kit.manifest.asked_model import AskedModel
 from kit.manifest.credit import Credit
 from kit.manifest.parts import EngineLimits, Model, Source, if_said
@@ -54,7 +55,7 @@ class DataSet:
     @classmethod
     def from_json(cls, document: Document) -> DataSet:
         return cls(
-            source=Source.from_json(document),
+            source=Source.from_json(document, DATASET),
             format=document["format"],
             rows=RowSelection.from_json(document["rows"]),
             license=document["license"],

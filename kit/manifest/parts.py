@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.hub.interface import DATASET, MODEL, Repo
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,18 +18,42 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Files below a folder that is named relative to the manifest."""
+    """Files of a folder that is named relative to the manifest, or of a repository on the Hub."""
 
-    path: str
+    path: str | None = None
+    """The folder; None where there is a repository."""
+    repo: Repo | None = None
+    revision: str = ""
+    """With a repository: its commit, in a draft perhaps a branch."""
+    gated: bool | None = None
+    """With a repository: whether its owner wants terms to be accepted; None where nobody asked."""
     files: Mapping[str, str]
     """Name → `xxh3_128:` digest, for every file that is used."""
 
     @classmethod
-    def from_json(cls, document: Document) -> Source:
-        return cls(path=document["path"], files=document["files"])
+    def from_json(cls, document: Document, kind: str = MODEL) -> Source:
+        """Read a source; `kind` is the Hub's kind of repository that files in its place of the manifest come from."""
+        files = document.get("files") or {}
+        if "repo" not in document:
+            return cls(path=document["path"], files=files)
+        repo, revision = Repo(kind, document["repo"]), document.get("revision") or ""
+        return cls(repo=repo, revision=revision, gated=document.get("gated"), files=files)
 
     def to_json(self) -> dict[str, Json]:
-        return {"path": self.path, "files": dict(self.files)}
+        if self.repo is None:
+            return {"path": self.path, "files": dict(self.files)}
+        gated = if_said(gated=self.gated)
+        return {"repo": self.repo.name, "revision": self.revision, **gated, "files": dict(self.files)}
+
+    @property
+    def name(self) -> str:
+        """How a reader is told where the files come from: a folder, or `OWNER/NAME@REVISION`."""
+        return self.path or f"{self.origin}@{self.revision}"
+
+    @property
+    def origin(self) -> str:
+        """The folder, or the repository without its revision."""
+        return self.repo.name if self.repo else self.path or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +70,8 @@ class Model:
     def from_json(cls, document: Document) -> Model:
         template = document.get("template")
         return cls(
-            source=Source.from_json(document),
+            # Recorded answers are a data set's file.
+            source=Source.from_json(document, DATASET if document["dtype"] == "recorded" else MODEL),
             dtype=document["dtype"],
             template=Source.from_json(template) if template else None,
         )

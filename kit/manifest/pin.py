@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import Json, read_json
-from kit.errors import Finding, Problem, child_path
+from kit.errors import Finding, Problem, Trouble, child_path
 from kit.judge import judge_of
 from kit.manifest import schema
-from kit.manifest.files import NamedFiles, digests, named_files, usability_problems
+from kit.manifest.files import NamedFiles, named_files, usability_problems
 from kit.manifest.load import document_problems, loaded
-from kit.paths import UnsafePathError, inside, regular_files
+from kit.manifest.pin_hub import is_pinned, pin_repo
+from kit.manifest.places import Places
+from kit.paths import UnsafePathError, regular_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from kit.hub.interface import Hub
     from kit.manifest.parts import Document
 
 
@@ -29,11 +32,17 @@ class Pinned:
     filled: dict[str, Json]
 
 
-def pin(path: Path, environment: dict[str, Json]) -> Pinned:
+def pin(path: Path, environment: dict[str, Json], places: Places | None = None, hub: Hub | None = None) -> Pinned:
     """Resolve a draft; a manifest that is pinned already comes out as it went in.
 
+    Args:
+        path: the draft.
+        environment: this machine's.
+        places: where its files lie; below its own folder unless something else is said.
+        hub: who is asked about repositories; None refuses a draft that names one.
+
     Raises:
-        Trouble: the draft cannot be read.
+        Trouble: the draft cannot be read, or the Hub does not give what it names.
         Finding: the draft is not valid, or names files that do not exist or could run code.
     """
     where = str(path)
@@ -42,7 +51,8 @@ def pin(path: Path, environment: dict[str, Json]) -> Pinned:
     if found := document_problems(full, where, draft=True):
         raise Finding(found)
     document = cast("Document", copy.deepcopy(full))
-    problems = pin_files(path.parent, named_files(document), where, filled)
+    places = places or Places(path.parent)
+    problems = pin_files(places, named_files(document), where, filled, hub)
     for name, judge in document["judges"].items():
         rules = judge_of(judge).rules
         place = f"{child_path('$.judges', name)}.rules"
@@ -55,27 +65,57 @@ def pin(path: Path, environment: dict[str, Json]) -> Pinned:
         )
     if problems := problems or document_problems(document, where):
         raise Finding(problems)
-    loaded(path, path.parent, document)
+    loaded(path, places, document)
     return Pinned(document, filled)
 
 
 def pin_files(
-    root: Path, sources: Iterable[tuple[NamedFiles, Document]], where: str, filled: dict[str, Json]
+    places: Places,
+    sources: Iterable[tuple[NamedFiles, Document]],
+    where: str,
+    filled: dict[str, Json],
+    hub: Hub | None = None,
 ) -> list[Problem]:
-    """Fill in the digests; one that is there already is left for `kit check` to compare. Return what is wrong."""
+    """Fill in commits and digests; what is there already is left for `kit check` to compare. Return what is wrong.
+
+    Raises:
+        Trouble: the Hub does not give what it was asked for; all problems at once.
+    """
     problems: list[Problem] = []
+    has_trouble = False
     for named, part in sources:
-        if part.get("files") is None:
-            try:
-                part["files"] = dict.fromkeys(regular_files(inside(root, named.folder)))
-            except (UnsafePathError, OSError) as error:
-                place = f"{named.place}.path"
-                problems.append(Problem(where, str(error), "keep files below the manifest's folder", place))
-                continue
-        whole = replace(named, names=tuple(part["files"]))
-        unusable = usability_problems(root, whole, where)
-        problems += unusable
-        unknown = replace(named, names=tuple(name for name in whole.names if part["files"][name] is None))
-        for name, digest in ({} if unusable else digests(root, unknown)).items():
+        if named.source.repo and is_pinned(part):
+            continue
+        try:
+            whole, wrong = _listed(places, named, part, where, filled, hub)
+        except Trouble as error:
+            problems += error.problems
+            has_trouble = True
+            continue
+        wrong = wrong or usability_problems(places, whole, where)
+        problems += wrong
+        unknown = [] if wrong else [name for name in whole.names if part["files"][name] is None]
+        for name, digest in places.digests_of(whole.source, unknown).items():
             part["files"][name] = filled[child_path(f"{named.place}.files", name)] = digest
+    if has_trouble:
+        raise Trouble(problems)
     return problems
+
+
+def _listed(
+    places: Places, named: NamedFiles, part: Document, where: str, filled: dict[str, Json], hub: Hub | None
+) -> tuple[NamedFiles, list[Problem]]:
+    """Return a source whose files are known and, if they are on the Hub, here; and what is wrong."""
+    if named.source.repo:
+        if hub is None:
+            return named, [
+                Problem(where, "lies on the Hub, whose files have no place here", "set HF_HOME", f"{named.place}.repo")
+            ]
+        return pin_repo(named, part, where, filled, places, hub)
+    if part.get("files") is None:
+        try:
+            part["files"] = dict.fromkeys(regular_files(places.folder(named.source)))
+        except (UnsafePathError, OSError) as error:
+            problem = Problem(where, str(error), "keep files below the manifest's folder", f"{named.place}.path")
+            return named, [problem]
+    return replace(named, names=tuple(part["files"])), []

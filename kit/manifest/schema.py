@@ -1,14 +1,15 @@
 """The published schema: finding every problem at once, and filling in its defaults.
 
-The schema is the single source of what a field may be and what it defaults to. Two keywords of our own are
-annotations to other validators: `x-pin` marks what `kit pin` finds out, `x-hint` says what to do where
-`oneOf`, `not` or a condition fails.
+The schema is the single source of what a field may be and what it defaults to. Three keywords of our own are
+annotations to other validators: `x-pin` marks what `kit pin` finds out, `x-draft` what it makes the right form of,
+`x-hint` says what to do where `oneOf`, `not` or a condition fails.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
@@ -103,6 +104,8 @@ def _is_pinnable(error: ValidationError) -> bool:
         name = _missing(error)
         target = _resolve(here.get("properties", {}).get(name, {}))
         return "default" in target or "x-pin" in target
+    if error.validator == "pattern" and "x-draft" in here:
+        return re.fullmatch(here["x-draft"], cast("str", error.instance)) is not None
     return error.instance is None and "x-pin" in here
 
 

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 
 from kit.errors import Finding, Problem, Trouble
 from kit.judge.template import template_problems
-from kit.paths import inside
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kit.manifest.parts import Source
+    from kit.manifest.places import Places
 
 MAX_BYTES = 1 << 20
 """Longest template that is read; a rubric is a page."""
 
 
-def read_template(root: Path, source: Source) -> str:
+def read_template(places: Places, source: Source) -> str:
     """Return the template of a judge.
 
     Raises:
@@ -25,7 +23,7 @@ def read_template(root: Path, source: Source) -> str:
         Trouble: it cannot be read.
     """
     (name,) = source.files
-    path = inside(root, source.path, name)
+    path = places.file(source, name)
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

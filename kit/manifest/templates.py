@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.errors import Problem
-from kit.paths import inside
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.parts import Model
+    from kit.manifest.parts import Model, Source
+    from kit.manifest.places import Places
 
 
 def template_problems(loaded: LoadedManifest) -> list[Problem]:
@@ -19,15 +19,15 @@ def template_problems(loaded: LoadedManifest) -> list[Problem]:
     if loaded.manifest.model.is_recorded:
         return []
     arms = loaded.arms.values()
-    problems = [one for arm in arms for one in chat_problems(loaded.root, arm.model, str(loaded.path), "$")]
+    problems = [one for arm in arms for one in chat_problems(loaded.places, arm.model, str(loaded.path), "$")]
     return list(dict.fromkeys(problems))
 
 
-def chat_problems(root: Path, model: Model, where: str, place: str) -> list[Problem]:
+def chat_problems(places: Places, model: Model, where: str, place: str) -> list[Problem]:
     """Return what keeps a model, named at `place`, from being asked as a chat model."""
     if model.template is None:
-        return _tokenizer_problems(root / model.source.path, where, place)
-    return [one for name in model.template.files for one in _syntax_problems(inside(root, model.template.path, name))]
+        return _tokenizer_problems(places, model.source, where, place)
+    return [one for name in model.template.files for one in _syntax_problems(places.file(model.template, name))]
 
 
 def _syntax_problems(path: Path) -> list[Problem]:
@@ -48,9 +48,17 @@ def _syntax_problems(path: Path) -> list[Problem]:
     return []
 
 
-def _tokenizer_problems(folder: Path, where: str, place: str) -> list[Problem]:
-    config = folder / "tokenizer_config.json"
-    if (folder / "chat_template.jinja").is_file() or (config.is_file() and b'"chat_template"' in config.read_bytes()):
+def _tokenizer_problems(places: Places, source: Source, where: str, place: str) -> list[Problem]:
+    config = "tokenizer_config.json"
+    in_config = config in source.files and b'"chat_template"' in places.file(source, config).read_bytes()
+    if in_config or "chat_template.jinja" in source.files:
         return []
     what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [Problem(where, what, "use an instruction-tuned model, or name a model.template", f"{place}.model.path")]
+    return [
+        Problem(
+            where,
+            what,
+            "use an instruction-tuned model, or name a model.template",
+            f"{place}.model.{'repo' if source.repo else 'path'}",
+        )
+    ]

@@ -17,6 +17,7 @@ from kit.canonical import parse_json
 from kit.digests import both_digests
 from kit.errors import Finding, Problem
 from kit.manifest.load import checked_manifest
+from kit.manifest.places import Places
 from kit.papers.attachment import MANIFEST, MAX_BYTES, PUBLIC_KEY, STATEMENT, Attachment, attachment
 from kit.signer import dsse
 from kit.signer.integrity import check_integrity
@@ -69,7 +70,7 @@ def of_manifest(path: Path) -> Evidence:
         Finding: it is not a valid, pinned manifest.
         Trouble: it cannot be read.
     """
-    return _checked({MANIFEST: _read(path)}, {MANIFEST: path}, path.parent)
+    return _checked({MANIFEST: _read(path)}, {MANIFEST: path}, Places(path.parent))
 
 
 def of_bundle(path: Path) -> Evidence:
@@ -82,11 +83,11 @@ def of_bundle(path: Path) -> Evidence:
     with open_bundle(path) as folder:
         check_integrity(folder)
         places = {name: folder / file for name, file in _BUNDLE_FILES.items()}
-        return _checked({name: _read(place) for name, place in places.items()}, places, folder)
+        return _checked({name: _read(place) for name, place in places.items()}, places, Places(folder))
 
 
-def of_attachments(found: Sequence[Attachment], paper: Path, root: Path) -> Evidence:
-    """Return what came out of a PDF; the manifest's paths are relative to `root`.
+def of_attachments(found: Sequence[Attachment], paper: Path, places: Places) -> Evidence:
+    """Return what came out of a PDF; the files that the manifest names lie in `places`.
 
     Raises:
         Finding: there is nothing, or not all that belongs together, or something was changed.
@@ -101,19 +102,20 @@ def of_attachments(found: Sequence[Attachment], paper: Path, root: Path) -> Evid
     changed = [one.name for one in found if one != attachment(one.name, one.data)]
     if changed:
         raise Finding(Problem(f"{paper}/{name}", "was changed after it was attached", _AGAIN) for name in changed)
-    return _checked(files, {name: paper / name for name in files}, root)
+    return _checked(files, {name: paper / name for name in files}, places)
 
 
-def _checked(files: Mapping[str, bytes], places: Mapping[str, Path], root: Path) -> Evidence:
-    place = places[MANIFEST]
-    manifest = checked_manifest(parse_json(files[MANIFEST], str(place)), place, root)
+def _checked(files: Mapping[str, bytes], shown: Mapping[str, Path], places: Places) -> Evidence:
+    """Return the evidence that files are; `shown` says how problems call each of them."""
+    place = shown[MANIFEST]
+    manifest = checked_manifest(parse_json(files[MANIFEST], str(place)), place, places)
     if STATEMENT not in files:
         return Evidence(files=files, manifest=manifest)
     try:
         public_key = from_pem(files[PUBLIC_KEY])
         claim = read_statement(dsse.verify(files[STATEMENT], public_key))
     except ValueError as error:
-        raise Finding.of(places[STATEMENT], str(error), _AGAIN) from error
+        raise Finding.of(shown[STATEMENT], str(error), _AGAIN) from error
     if not _covers(claim, files[MANIFEST], manifest):
         raise Finding.of(place, "is not the manifest that the signed statement speaks of", _AGAIN)
     return Evidence(

@@ -80,8 +80,15 @@ def plain_digest(trace: Mapping[str, Json], key: str) -> str:
 
 def _groups(manifest: Manifest) -> Iterator[Group]:
     template = manifest.model.template
-    own = (("chat template", f"{template.path}/{min(template.files)}"),) if template else ()
-    yield Group("Base model", (("path", manifest.model.source.path), ("dtype", manifest.model.dtype), *own))
+    own = (("chat template", f"{template.name}/{min(template.files)}"),) if template else ()
+    yield Group(
+        "Base model",
+        (
+            ("repository" if manifest.model.source.repo else "path", manifest.model.source.name),
+            ("dtype", manifest.model.dtype),
+            *own,
+        ),
+    )
     if manifest.finetune is None:
         yield Group("Fine-tuning", (("method", "none"),))
     else:
@@ -136,4 +143,4 @@ def _files(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     sources += [(name, data.source) for name, data in sorted(manifest.data.items())]
     for name, source in sources:
         for file, digest in sorted(source.files.items()):
-            yield name, f"{source.path}/{file}", digest
+            yield name, f"{source.name}/{file}", digest

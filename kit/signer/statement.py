@@ -105,7 +105,7 @@ def _dependencies(manifest: Manifest) -> list[Json]:
         *([adapter] if adapter else []),
     ]
     return [
-        {"name": f"{source.path}/{name}", "digest": {"xxh3_128": digest.removeprefix(PREFIX)}}
+        {"name": f"{source.name}/{name}", "digest": {"xxh3_128": digest.removeprefix(PREFIX)}}
         for source in sources
         for name, digest in sorted(source.files.items())
     ]

@@ -6,16 +6,16 @@ import random
 from typing import TYPE_CHECKING, TypeVar
 
 from kit.errors import Finding, Problem, Trouble
-from kit.paths import UnsafePathError, inside
+from kit.paths import UnsafePathError
 from kit.source import FORMATS
 from kit.source.containers import read_table
 from kit.source.interface import Example, RowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from kit.manifest.model import DataSet, RowSelection
+    from kit.manifest.places import Places
     from kit.rows import Prompt
     from kit.source.interface import Located, Row
 
@@ -25,7 +25,7 @@ MAX_PROBLEMS = 20
 Loaded = TypeVar("Loaded", "Prompt", Example)
 
 
-def load_prompts(root: Path, name: str, data: DataSet) -> list[Prompt]:
+def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
     """Return the prompts of a data set, in the order of its files and rows.
 
     Raises:
@@ -35,10 +35,10 @@ def load_prompts(root: Path, name: str, data: DataSet) -> list[Prompt]:
     if convert is None:
         able = [form.name for form in FORMATS.values() if form.prompt]
         raise _wrong_role(name, data, "prompts to ask", able)
-    return _load(root, name, data, convert)
+    return _load(places, name, data, convert)
 
 
-def load_examples(root: Path, name: str, data: DataSet) -> list[Example]:
+def load_examples(places: Places, name: str, data: DataSet) -> list[Example]:
     """Return the training examples of a data set, in the order of its files and rows.
 
     Raises:
@@ -48,10 +48,10 @@ def load_examples(root: Path, name: str, data: DataSet) -> list[Example]:
     if convert is None:
         able = [form.name for form in FORMATS.values() if form.example]
         raise _wrong_role(name, data, "completions to train on", able)
-    return _load(root, name, data, convert)
+    return _load(places, name, data, convert)
 
 
-def load_recorded(root: Path, name: str, data: DataSet) -> list[Example]:
+def load_recorded(places: Places, name: str, data: DataSet) -> list[Example]:
     """Return the recorded answers of a data set, row for row with `load_prompts`.
 
     Raises:
@@ -61,7 +61,7 @@ def load_recorded(root: Path, name: str, data: DataSet) -> list[Example]:
     if convert is None:
         able = [form.name for form in FORMATS.values() if form.recorded]
         raise _wrong_role(name, data, "recorded answers", able)
-    return _load(root, name, data, convert)
+    return _load(places, name, data, convert)
 
 
 def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding:
@@ -70,9 +70,9 @@ def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding
     )
 
 
-def _load(root: Path, name: str, data: DataSet, convert: Callable[[Row, int], Loaded]) -> list[Loaded]:
+def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int], Loaded]) -> list[Loaded]:
     where = f"data set {name!r}"
-    selected = _select(list(enumerate(_read(root, data), 1)), data.rows)
+    selected = _select(list(enumerate(_read(places, data), 1)), data.rows)
     if not selected:
         raise Finding.of(where, "no row is selected", "look at `rows.where` and at the file")
     loaded: list[Loaded] = []
@@ -97,11 +97,11 @@ def _load(root: Path, name: str, data: DataSet, convert: Callable[[Row, int], Lo
     return loaded
 
 
-def _read(root: Path, data: DataSet) -> Iterator[Located]:
+def _read(places: Places, data: DataSet) -> Iterator[Located]:
     for file in sorted(data.source.files):
         try:
             form = FORMATS[data.format]
-            yield from read_table(inside(root, data.source.path, file), form.container, form.columns)
+            yield from read_table(places.file(data.source, file), form.container, form.columns)
         except OSError as error:
             raise Trouble.of(file, f"cannot be read ({error.strerror})", "check the name") from error
         except UnsafePathError as error:

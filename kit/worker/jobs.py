@@ -28,7 +28,7 @@ class TrainingJob:
     model: str
     """Folder of the base model."""
     model_name: str
-    """How the manifest names it, for the adapter's own metadata: no path of this machine may enter a payload."""
+    """Its identity, for the adapter's own metadata: where the model lay may not enter a payload."""
     template: str | None
     """File of the chat template in place of the tokenizer's own."""
     examples: str
