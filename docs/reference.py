@@ -23,8 +23,8 @@ fills in what it can find out by itself, and `kit check` tells everything that i
 
 - A **draft** may leave out every field with a default, and those that the tables mark *pinned*: `kit pin` writes them.
   A field marked – must be given.
-- A **pinned** manifest has every field, except those marked *optional*. One that was pinned before `gated`, `model.template`,
-  `training.data_seed` and `evaluations.*.choices` existed is valid without them, and means null.
+- A **pinned** manifest has every field, except those marked *optional*. One that was pinned before `gated`,
+  `model.template`, `training.data_seed` and `evaluations.*.choices` existed is valid without them, and means null.
 - A field that is not listed here is refused, as are duplicate keys. Each object below may also hold a `$comment` with a
   remark, which does not change the manifest's digest.
 - Paths are relative to the manifest's own folder, use forward slashes, and never lead out of it.
