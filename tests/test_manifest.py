@@ -238,6 +238,19 @@ def test_the_starter_is_a_draft_that_can_be_pinned_once_its_files_exist(project:
     assert load_manifest(pinned(project)).manifest.seeds.training == (1, 2, 3)
 
 
+FIELD = sorted((Path(__file__).parents[1] / "manifests/field").glob("*.draft.json"))
+
+
+@pytest.mark.parametrize("path", FIELD, ids=lambda path: path.name.partition(".")[0])
+def test_the_drafts_of_published_designs_are_valid_and_say_what_they_are(path: Path) -> None:
+    document: Any = with_defaults(read_json(path))[0]
+    assert document_problems(document, path.name, draft=True) == []
+    assert f"{document['name']}.draft.json" == path.name
+    assert "NOT RUN" in document["description"]
+    assert "ASSUMED" in document["$comment"]
+    assert "ASSUMED" in document["finetune"]["training"]["$comment"]
+
+
 def replace_by_link(path: Path, target: str) -> None:
     path.unlink()
     path.symlink_to(target)
