@@ -20,6 +20,7 @@ from kit.bundle.contents import load_contents
 from kit.canonical import canonical_json
 from kit.cells import BASE, ArmSeed, Cell
 from kit.errors import Finding
+from kit.manifest.model import Expect
 from kit.measure import metrics
 from kit.measure.intervals import Z_90, Z_95, Interval, wilson
 from kit.measure.multiplicity import LEVEL, holm, holm_discrete
@@ -240,3 +241,10 @@ def test_verdicts_of_another_kind_are_all_refused(sample: Contents) -> None:
         metrics.compute(replace(sample, verdicts=verdicts))
     assert len(caught.value.problems) == 9
     assert "base.unsafe@11.pattern: 'correct' is not a verdict on a safety evaluation" in str(caught.value)
+
+
+def test_what_is_expected_of_a_rerun_reaches_no_number(sample: Contents) -> None:
+    other = Expect(grade="verdicts", margin=0.4, numbers={})
+    manifests = [replace(sample.manifest, expect=expect) for expect in (None, other)]
+    documents = [metrics.compute(replace(sample, manifest=manifest)) for manifest in manifests]
+    assert canonical_json(documents[0]) == canonical_json(documents[1])

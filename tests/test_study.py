@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kit.measure.intervals import Interval
 
 SIMULATIONS = 200
-NO_MARGIN, WANTED = None, 0.05
+WANTED = 0.05
 
 
 def at_least(share: float, simulations: int = SIMULATIONS) -> float:
@@ -131,14 +131,15 @@ def test_one_training_run_is_a_paired_t_test() -> None:
     world = World(3)
     prompts = world.effects(40, 0.25)
     before, after = (table(world.runs(prompts, 1, 4)) for _ in "ab")
-    found = compare(before, after, 0.1, WANTED)
+    found = compare(before, after, WANTED)
     differences = np.mean(np.subtract(after.runs, before.runs, dtype=float), axis=0)
     test = stats.ttest_1samp(differences, 0)
     interval = test.confidence_interval()
     assert found.p_value == pytest.approx(test.pvalue, rel=1e-9)
     assert [found.difference.low, found.difference.high] == pytest.approx([interval.low, interval.high], rel=1e-9)
-    assert found.equivalence_p_value == pytest.approx(DescrStatsW(differences).ttost_mean(-0.1, 0.1)[0], rel=1e-9)
-    assert found.equivalent == (found.equivalence_p_value is not None and found.equivalence_p_value < 0.05)
+    for margin in np.linspace(0.01, 0.3, 30):
+        within = -margin < found.difference_90.low and found.difference_90.high < margin
+        assert within == (DescrStatsW(differences).ttost_mean(-margin, margin)[0] < 0.05)
 
 
 def test_the_power_is_that_of_the_noncentral_t() -> None:
@@ -147,7 +148,7 @@ def test_the_power_is_that_of_the_noncentral_t() -> None:
     before, after = (table(world.runs(prompts, 1, 3)) for _ in "ab")
     differences = np.mean(np.subtract(after.runs, before.runs, dtype=float), axis=0)
     spread = np.std(differences, ddof=1)
-    found = compare(before, after, NO_MARGIN, WANTED).power
+    found = compare(before, after, WANTED).power
     assert found is not None
     exact = TTestPower().solve_power(nobs=60, alpha=0.05, power=0.8) * spread
     assert found.detectable == pytest.approx(exact, rel=0.01)
@@ -159,14 +160,14 @@ def test_more_seeds_are_asked_for_until_the_wanted_difference_is_in_reach() -> N
     world = World(9, run=0.15)
     prompts = world.effects(80, 0.2)
     base = table(World(10, run=0, draw=0).runs(prompts, 1, 1))
-    found = compare(base, table(world.runs(prompts, 5, 1)), NO_MARGIN, 0.2).power
+    found = compare(base, table(world.runs(prompts, 5, 1)), 0.2).power
     assert found is not None
     assert found.training_runs_needed is not None
-    again = compare(base, table(world.runs(prompts, 2 * found.training_runs_needed, 1)), NO_MARGIN, 0.2).power
+    again = compare(base, table(world.runs(prompts, 2 * found.training_runs_needed, 1)), 0.2).power
     assert again is not None
     assert again.detectable < 0.2
     # No number of prompts mends too few seeds when it is the seeds that move the rate.
-    few = compare(base, table(world.runs(prompts, 3, 1)), NO_MARGIN, 0.05).power
+    few = compare(base, table(world.runs(prompts, 3, 1)), 0.05).power
     assert few is not None
     assert few.prompts_needed is None
 
@@ -267,7 +268,7 @@ def test_intervals_hold_what_they_promise(
         seen = RunTable(runs.training[:-1], runs.generation, runs.hits)
         mean += covered(rate_interval(mean_of(seen.by_training()), 60, len(seen.runs)), middle)
         base = table([[[world.random.random() < middle + a for a in prompts] for _ in range(generation)]])
-        false_alarms += compare(base, seen, NO_MARGIN, WANTED).p_value < 0.05
+        false_alarms += compare(base, seen, WANTED).p_value < 0.05
         expected = next_run(seen)
         assert expected is not None
         following += covered(expected, sum(runs.runs[-1]) / 60)
@@ -282,8 +283,8 @@ def test_all_alike_gives_intervals_and_no_finding(*, verdict: bool) -> None:
     base = table([[[verdict] * 30] * 2])
     interval = rate_interval(mean_of(same.by_training()), 30, 6)
     assert interval.high - interval.low > 0.05
-    found = compare(base, same, 0.2, WANTED)
+    found = compare(base, same, WANTED)
     assert found.p_value == 1
     assert found.difference.low < 0 < found.difference.high
-    assert found.equivalent
+    assert -0.2 < found.difference_90.low < 0 < found.difference_90.high < 0.2
     assert found.power is None

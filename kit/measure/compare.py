@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.measure.intervals import Z_90, Interval
-from kit.measure.mean import difference_interval, equivalence_p_value, mean_of, p_value, squares_of
+from kit.measure.mean import difference_interval, mean_of, p_value, squares_of
 from kit.measure.paired import PairedCounts, mcnemar, paired_difference
 from kit.measure.power import Power, power
 
@@ -16,41 +16,33 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.measure.judged import RunTable
 
-LEVEL = 0.05
-
 
 @dataclass(frozen=True, slots=True)
 class Compared:
     """A difference of two rates over all runs, paired by prompt and, where both were trained, by training seed."""
 
     difference: Interval
+    difference_90: Interval
+    """Inside a margin, it is two one-sided tests at 5 % (Schuirmann 1987, J Pharmacokinet Biopharm 15:657-680)."""
     p_value: float
-    equivalent: bool | None
-    """Whether it lies within the stated margin, at 5 %; None where none is stated."""
-    equivalence_p_value: float | None
-    """None where no margin is stated, and where the test has only a yes or a no."""
-    margin: float | None
     power: Power | None
 
     def to_json(self) -> dict[str, Json]:
         """Return the numbers by their names."""
         return {
             "difference": self.difference.to_json(),
+            "difference_90": self.difference_90.to_json(),
             "p_value": self.p_value,
-            "margin": self.margin,
-            "equivalent": self.equivalent,
-            "equivalence_p_value": self.equivalence_p_value,
             "power": self.power.to_json() if self.power else None,
         }
 
 
-def compare(reference: RunTable, other: RunTable, margin: float | None, wanted: float) -> Compared:
+def compare(reference: RunTable, other: RunTable, wanted: float) -> Compared:
     """Return the second arm's rate minus the first's.
 
     Args:
         reference: an arm with one set of weights, or with the same training seeds as the other.
         other: an arm over the same prompts.
-        margin: the difference that counts as none, if one is stated.
         wanted: the difference that a design should be able to see.
     """
     rows = _differences(reference, other)
@@ -58,12 +50,8 @@ def compare(reference: RunTable, other: RunTable, margin: float | None, wanted: 
     could_see = power(squares_of(rows), len(rows), runs, wanted)
     if mean.degrees is None or len(reference.runs) == len(other.runs) == 1:
         counts = _counts(reference, other)
-        narrow = paired_difference(counts, Z_90)
-        within = None if margin is None else -margin < narrow.low and narrow.high < margin
-        return Compared(paired_difference(counts), mcnemar(counts), within, None, margin, could_see)
-    p_within = None if margin is None else equivalence_p_value(mean, margin)
-    within = None if p_within is None else p_within < LEVEL
-    return Compared(difference_interval(mean), p_value(mean), within, p_within, margin, could_see)
+        return Compared(paired_difference(counts), paired_difference(counts, Z_90), mcnemar(counts), could_see)
+    return Compared(difference_interval(mean), difference_interval(mean, 0.95), p_value(mean), could_see)
 
 
 def _differences(reference: RunTable, other: RunTable) -> list[list[Fraction]]:

@@ -84,13 +84,3 @@ def p_value(mean: Mean) -> float:
     """Return the two-sided p-value that a mean difference is zero, by Student's t at the clustered error."""
     assert mean.degrees is not None
     return 2 * t_tail(abs(mean.estimate) / mean.error, mean.degrees)
-
-
-def equivalence_p_value(mean: Mean, margin: float) -> float:
-    """Return the p-value that a difference is not within a margin; small means equivalent.
-
-    Two one-sided tests: Schuirmann (1987), J Pharmacokinet Biopharm 15:657-680. At 5 % it says the same as a 90 %
-    interval within the margin.
-    """
-    assert mean.degrees is not None
-    return t_tail((margin - abs(mean.estimate)) / mean.error, mean.degrees)

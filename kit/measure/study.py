@@ -27,16 +27,15 @@ if TYPE_CHECKING:
     _Cluster = tuple[str, list[tuple[str, str]]]
 
 WANTED = 0.05
-"""A difference that a study should be able to see, where the manifest states no margin."""
+"""A difference that a study should be able to see: nothing of `expect` may reach a result."""
 
 
 def study(judged: Sequence[JudgedCell], contents: Contents) -> dict[str, Json]:
     """Return what stands under `study` in `payload/metrics.json`; its shape is in docs/numbers.md."""
     tables = run_tables(judged)
-    expect = contents.manifest.expect
     return {
         "arms": [_arm(key, table, contents) for key, table in sorted(tables.items())],
-        "comparisons": [*_comparisons(tables, contents, expect.margin if expect else None)],
+        "comparisons": [*_comparisons(tables, contents)],
         "sources": [*_pooled(tables)],
         "judges": [*_judges(judged, contents)],
     }
@@ -65,7 +64,7 @@ def _rate(evaluation: str, contents: Contents) -> str:
     return PRIMARY_RATE[contents.manifest.evaluations[evaluation].kind]
 
 
-def _comparisons(tables: Tables, contents: Contents, margin: float | None) -> Iterator[Json]:
+def _comparisons(tables: Tables, contents: Contents) -> Iterator[Json]:
     """Compare the fine-tuned arm with the base, and each variation with the arm that it varies."""
     families: dict[tuple[str, str, str], list[str]] = {}
     for evaluation, judge, arm in sorted(tables):
@@ -74,7 +73,7 @@ def _comparisons(tables: Tables, contents: Contents, margin: float | None) -> It
             families.setdefault((evaluation, judge, BASE if arm == TUNED else varied), []).append(arm)
     for (evaluation, judge, reference), arms in families.items():
         before = tables[evaluation, judge, reference]
-        compared = [compare(before, tables[evaluation, judge, arm], margin, WANTED) for arm in arms]
+        compared = [compare(before, tables[evaluation, judge, arm], WANTED) for arm in arms]
         adjusted = holm([one.p_value for one in compared])
         for arm, one, p_value in zip(arms, compared, adjusted, strict=True):
             yield {

@@ -156,7 +156,9 @@ class Change:
     p_value: float
     p_value_holm: float
     margin: float | None
+    """As the manifest's `expect` states it."""
     equivalent: bool | None
+    """Whether the difference is shown to lie within it; None where none is stated."""
     power: Power | None
 
 
@@ -245,7 +247,8 @@ class Results:
 
     def changes(self, measure: Measure) -> list[Change]:
         """Return the comparisons over all runs: the fine-tuned arm first, then the variations."""
-        found = [_change(row) for row in self.metrics["study"]["comparisons"] if _is_of(row, measure)]
+        margin = self.manifest.expect.margin if self.manifest.expect else None
+        found = [_change(row, margin) for row in self.metrics["study"]["comparisons"] if _is_of(row, measure)]
         return sorted(found, key=lambda one: self.arm_order(one.arm))
 
     def pooled(self, evaluation: str) -> Pooled | None:
@@ -327,16 +330,16 @@ def _source(document: Mapping[str, Any]) -> Source:
     return Source(document["source"].replace("_", " "), Rate(**rate) if rate else None, document["why"] or "")
 
 
-def _change(document: Mapping[str, Any]) -> Change:
-    power = document["power"]
+def _change(document: Mapping[str, Any], margin: float | None) -> Change:
+    power, narrow = document["power"], document["difference_90"]
     return Change(
         reference=document["reference"],
         arm=document["arm"],
         difference=Rate(**document["difference"]),
         p_value=document["p_value"],
         p_value_holm=document["p_value_holm"],
-        margin=document["margin"],
-        equivalent=document["equivalent"],
+        margin=margin,
+        equivalent=None if margin is None else -margin < narrow["low"] and narrow["high"] < margin,
         power=Power(**power) if power else None,
     )
 
