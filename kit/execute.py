@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from kit.canonical import write_rows
 from kit.digests import json_digest
+from kit.errors import Problem, Trouble
 from kit.rows import Completion, load_rows
 from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
 
@@ -62,20 +63,24 @@ class Executor:
     """One entry a step: label, key, seconds, and whether it was there already."""
     engine_loads: int = 0
     """How often weights were loaded into an engine."""
+    lost: dict[str, Problem] = field(default_factory=dict)
+    """By key, the steps for which there was not enough memory."""
 
     def train(self, steps: Sequence[TrainStep]) -> None:
-        """Fine-tune, all in one worker.
+        """Fine-tune; a step for which there is not enough memory is lost, and the others go on.
 
         Raises:
-            Trouble: a step failed; the finished ones are safe.
+            Trouble: a step failed for another reason; the finished ones are safe.
         """
         self._do(self.seams.trainer, "training", [(step, lambda step=step: self._training_job(step)) for step in steps])  # type: ignore[misc]
 
     def generate(self, steps: Sequence[GenerateStep]) -> None:
-        """Ask the prompts, all in one worker; steps of the same weights stand together.
+        """Ask the prompts; steps of the same weights stand together.
+
+        A step for which there is not enough memory is lost, and the others go on.
 
         Raises:
-            Trouble: a step failed; the finished ones are safe.
+            Trouble: a step failed for another reason; the finished ones are safe.
         """
         for step in steps:
             if step.recorded is not None:
@@ -103,6 +108,8 @@ class Executor:
             "judging",
             [(step, lambda step=step: self._judging_job(step, completions(step.cell))) for step in steps],  # type: ignore[misc]
         )
+        if lost := [self.lost[step.key] for step in steps if step.key in self.lost]:
+            raise Trouble(lost)
 
     def completions(self, key: str) -> list[Completion]:
         """Return what a finished step wrote."""
@@ -135,6 +142,10 @@ class Executor:
                 continue
             if event["event"] == "progress":
                 self.progress.advanced(step.label, cast("int", event["done"]), cast("int", event["total"]))
+                continue
+            if event["event"] == "lost":
+                self.lost[step.key] = Problem(step.label, str(event["what"]), str(event["remedy"]))
+                self.progress.note(str(self.lost[step.key]))
                 continue
             seconds, began = time.monotonic() - began, time.monotonic()
             self.store.commit(step.key, {"seconds": round(seconds, 3)})

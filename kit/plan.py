@@ -20,7 +20,7 @@ from kit.rows import Completion
 from kit.source.load import load_examples, load_prompts, load_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from kit.canonical import Json
     from kit.manifest.load import LoadedManifest
@@ -110,6 +110,19 @@ class Plan:
         for step in (*self.generation, *self.self_tests):
             groups.setdefault(step.engine, []).append(step)
         return [step for steps in groups.values() for step in steps]
+
+    def without(self, lost: Collection[str]) -> Plan:
+        """Return what is left of the plan when these steps cannot be done: nothing that needs one of them."""
+        generation = [step for step in self.generation if not {step.key, step.trained_by} & {*lost}]
+        cells = {step.cell for step in generation}
+        return replace(
+            self,
+            training=[step for step in self.training if step.weights in {cell.weights for cell in cells}],
+            generation=generation,
+            self_tests=[step for step in self.self_tests if step.cell in cells and step.key not in lost],
+            judging=[step for step in self.judging if step.cell in cells],
+            judge_self_tests=[step for step in self.judge_self_tests if step.cell in cells],
+        )
 
     @property
     def steps(self) -> int:

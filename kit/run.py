@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from kit.assemble import assemble
 from kit.bundle import layout
 from kit.bundle.archive import write_zip
+from kit.bundle.missing import Missing
 from kit.errors import Trouble
 from kit.execute import Executor
 from kit.identity import kit_identity
@@ -18,9 +19,11 @@ from kit.plan import make_plan
 from kit.signer.seal import seal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from kit.canonical import Json
+    from kit.errors import Problem
     from kit.execute import Seams
     from kit.manifest.load import LoadedManifest
     from kit.plan import Plan
@@ -42,6 +45,8 @@ class Outcome:
     reused: int
     """How many of the steps were there already."""
     metrics: dict[str, Json]
+    lost: tuple[Problem, ...] = ()
+    """Steps for which there was not enough memory: what they were for is not in the bundle."""
 
 
 def archive_of(folder: Path) -> Path:
@@ -103,9 +108,12 @@ def run(
                 total=plan.steps,
             )
             executor.train(plan.training)
-            executor.generate(plan.asked)
-            cells = {step.cell: step.key for step in plan.generation}
-            executor.judge(plan.judged, lambda cell: executor.completions(cells[cell]))
+            executor.generate(plan.without(executor.lost).asked)
+            done = plan.without(executor.lost)
+            if not done.generation:
+                raise Trouble(executor.lost.values())
+            cells = {step.cell: step.key for step in done.generation}
+            executor.judge(done.judged, lambda cell: executor.completions(cells[cell]))
             progress.note("judging, measuring, writing the bundle")
             record: dict[str, Json] = {
                 "kit": kit_identity(),
@@ -113,9 +121,10 @@ def run(
                 "end": now(),
                 "engine_loads": executor.engine_loads,
                 "steps": [*executor.record],
+                "missing": [one.to_json() for one in _missing(plan, executor.lost)],
             }
             records = {layout.RUN.name: record, layout.ENVIRONMENT.name: environment}
-            return _write(out, loaded, plan, store, records, signer)
+            return _write(out, loaded, done, store, records, signer, tuple(executor.lost.values()))
     except OSError as error:
         what = f"cannot be read or written ({error.strerror})"
         remedy = "check space and permissions; finished steps are kept, the same command goes on from there"
@@ -129,6 +138,7 @@ def _write(
     store: Store,
     records: dict[str, dict[str, Json]],
     signer: Signer,
+    lost: tuple[Problem, ...],
 ) -> Outcome:
     partial = fresh_partial(out)
     metrics = assemble(partial, loaded, plan, store, records)
@@ -142,7 +152,15 @@ def _write(
         steps=plan.steps,
         reused=sum(bool(step["reused"]) for step in steps),
         metrics=metrics,
+        lost=lost,
     )
+
+
+def _missing(plan: Plan, lost: Mapping[str, Problem]) -> Iterator[Missing]:
+    """Yield each step that was lost, once, with the cells that are not there for it."""
+    for key, problem in lost.items():
+        cells = [step.cell for step in plan.generation if key in (step.key, step.trained_by)]
+        yield Missing(problem.where, tuple(cells))
 
 
 def fresh_partial(out: Path) -> Path:

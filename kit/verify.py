@@ -51,6 +51,8 @@ class Verification:
     """Verdicts that were given again by this kit's own judges."""
     unchecked: tuple[str, ...]
     """What could not be computed again, and why, in sentences."""
+    incomplete: str
+    """What the run could not measure, in a sentence; empty where nothing is missing."""
     redaction: Redaction | None
     """Of which bundle this one says that it is a redaction; None for a whole bundle."""
 
@@ -101,6 +103,7 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
             numbers=recomputed.numbers,
             verdicts=recomputed.verdicts,
             unchecked=tuple(unchecked),
+            incomplete=contents.incomplete,
             redaction=contents.redaction,
         )
 

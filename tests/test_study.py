@@ -39,11 +39,15 @@ def at_least(share: float, simulations: int = SIMULATIONS) -> float:
 
 
 def table(runs: Sequence[Sequence[Sequence[bool]]]) -> RunTable:
-    """Return the table of runs by training seed and generation seed."""
-    hits: dict[tuple[int | None, int], tuple[bool, ...]] = {
-        (t + 1, g + 1): tuple(run) for t, of_t in enumerate(runs) for g, run in enumerate(of_t)
+    """Return the table of runs by training seed and generation seed; a single set of weights is not a trained one."""
+    training = tuple(range(1, len(runs) + 1)) if len(runs) > 1 else (None,)
+    generation = tuple(range(1, len(runs[0]) + 1))
+    hits = {
+        (seed, other): tuple(run)
+        for seed, of_seed in zip(training, runs, strict=True)
+        for other, run in zip(generation, of_seed, strict=True)
     }
-    return RunTable(tuple(range(1, len(runs) + 1)), tuple(range(1, len(runs[0]) + 1)), hits)
+    return RunTable(training, generation, hits)
 
 
 class World:

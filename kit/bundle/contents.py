@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kit.bundle import layout
 from kit.bundle.files import walk
+from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
 from kit.canonical import Json, read_json
 from kit.errors import Finding, KitError, Problem
@@ -51,11 +52,18 @@ class Contents:
     """What is told of each time that judges were added later, oldest first."""
     redaction: Redaction | None = None
     """From what a redacted bundle was made, and what was left out."""
+    missing: tuple[Missing, ...] = ()
+    """Steps that the run did without, for want of memory."""
 
     @property
     def withheld(self) -> tuple[str, ...]:
         """The evaluations whose texts are withheld."""
         return self.redaction.withheld if self.redaction else ()
+
+    @property
+    def incomplete(self) -> str:
+        """What the run could not measure, in a sentence; empty where nothing is missing."""
+        return missing_sentence(self.missing, len(self.completions))
 
     @property
     def completed_by(self) -> Json:
@@ -82,8 +90,12 @@ def load_contents(folder: Path) -> Contents:
     if str(layout.MANIFEST) not in names:
         raise Finding.of(folder / layout.MANIFEST, "is missing", "this is not a bundle")
     loaded = load_manifest(folder / layout.MANIFEST)
-    cells = planned_cells(loaded)
     reader = _Reader(folder, [])
+    run = reader.document(layout.RUN)
+    planned = planned_cells(loaded)
+    missing = reader.missing(run, planned)
+    not_there = {cell for one in missing for cell in one.cells}
+    cells = [cell for cell in planned if cell not in not_there]
     redaction = reader.redaction()
     adapters = redaction is None or redaction.adapters
     reader.problems.extend(_file_problems(folder, names, _payload_files(loaded, cells, adapters=adapters)))
@@ -105,10 +117,11 @@ def load_contents(folder: Path) -> Contents:
         },
         training={weights: reader.document(layout.training_file(weights)) for weights in _trained(cells)},
         environment=reader.document(layout.ENVIRONMENT),
-        run=reader.document(layout.RUN),
+        run=run,
         selftest=reader.document(layout.SELFTEST),
         readings=reader.readings(),
         redaction=redaction,
+        missing=missing,
     )
     reader.problems.extend(_withheld_problems(folder, contents))
     if reader.problems:
@@ -254,6 +267,14 @@ class _Reader:
         except FieldError as error:
             self.note(layout.REDACTION, str(error))
             return None
+
+    def missing(self, run: dict[str, Json], planned: Sequence[Cell]) -> tuple[Missing, ...]:
+        """Read which cells the run could not measure."""
+        try:
+            return read_missing(run, planned)
+        except FieldError as error:
+            self.note(layout.RUN, str(error))
+            return ()
 
     def readings(self) -> tuple[dict[str, Json], ...]:
         """Read what is told of judges that were added later."""

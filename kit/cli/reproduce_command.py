@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kit.execute import Seams
     from kit.manifest.load import LoadedManifest
     from kit.run import Outcome
+    from kit.store import Store
 
 NEEDED = ("torch", "transformers", "peft", "trl")
 """Packages that a run needs beside an engine; the reviewer's install leaves them out."""
@@ -147,7 +148,9 @@ def _run(
             signer=chosen,
             progress=progress,
         )
-    if store is None:
+    if outcome.lost:
+        click.echo(_goes_on(outcome, work), err=True)
+    elif store is None:
         work.remove()
     if note:
         click.echo(note, err=True)
@@ -196,7 +199,7 @@ def _conclude(
         comparison is None or comparison.agrees(comparison.attainable(wanted))
     )
     # A statement holds no rows. Where the digest is another one, only numbers that the manifest expects can agree.
-    agrees = agrees and (stated in (None, outcome.results_digest) or bool(held))
+    agrees = agrees and not outcome.lost and (stated in (None, outcome.results_digest) or bool(held))
     if as_json:
         show_json(
             {
@@ -207,6 +210,9 @@ def _conclude(
                 "signed_by": outcome.fingerprint,
                 "steps": outcome.steps,
                 "reused": outcome.reused,
+                "lost": [
+                    {"step": problem.where, "what": problem.what, "remedy": problem.remedy} for problem in outcome.lost
+                ],
                 "expected": [
                     {"name": one.name, "printed": one.printed, "found": one.found, "met": one.is_met} for one in held
                 ],
@@ -230,6 +236,13 @@ def _conclude(
     click.echo(f"read:   {outcome.folder / 'report.html'}")
     click.echo(f"results digest: {outcome.results_digest}")
     return agrees
+
+
+def _goes_on(outcome: Outcome, work: Store) -> str:
+    """Say what is missing, and how the rest is measured without doing the whole again."""
+    problems = "\n".join(map(str, outcome.lost))
+    remedy = f"run again with --store {work.root} and another --out, where there is more memory or with a lower setting"
+    return f"{problems}\nthe bundle is incomplete and says so; what is done is kept: {remedy}"
 
 
 def _against(stated: str, found: str) -> str:

@@ -91,6 +91,8 @@ def _receipt_json(checked: CheckedReceipt) -> dict[str, Json]:
 def _show(found: Verification, checked: CheckedReceipt | None, revealed: int) -> None:
     click.echo(found.identity())
     click.echo(f"{found.files} files as signed, {found.numbers} numbers and {found.verdicts} verdicts computed again")
+    if found.incomplete:
+        click.echo(f"incomplete: {on_one_line(found.incomplete)}")
     for sentence in found.unchecked:
         click.echo(f"not checked: {sentence}")
     if revealed:

@@ -21,4 +21,5 @@ class Engine(Protocol):
 
         Raises:
             JobError: for a reason that the user can mend.
+            JobMemoryError: some jobs do not fit into memory; those after them are asked of a fresh process.
         """

@@ -10,6 +10,7 @@ from kit.digests import data_digest, file_digest, json_digest
 from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
+from kit.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
     from kit.canonical import Json
@@ -22,6 +23,8 @@ VERDICTS = "scripted_verdicts.json"
 def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Refuse what the weights and the seed say; see `interface.Engine`."""
     for numbered in by_engine(jobs):
+        with fitting([number for number, _ in numbered], ENGINE):
+            bytearray(cast("int", numbered[0][1].limits.get("kv_cache_mib", 0)) << 20)
         report.loaded(numbered[0][0])
         for number, job in numbered:
             rows = list(read_rows(Path(job.prompts)))

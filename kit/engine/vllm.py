@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion
 from kit.worker.jobs import COMPLETIONS, JobError
+from kit.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,11 +38,14 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
 def _serve(numbered: Sequence[Numbered], report: Report) -> None:
     """Load one engine and do the jobs that may share it."""
     adapters = _adapter_requests(numbered)
-    with _model_folder(numbered[0][1]) as model:
-        llm = _engine(model, numbered)
+    with ExitStack() as stack:
+        with fitting([number for number, _ in numbered], ENGINE):
+            model = stack.enter_context(_model_folder(numbered[0][1]))
+            llm = _engine(model, numbered)
         report.loaded(numbered[0][0])
         for number, job in numbered:
-            _generate_one(llm, number, job, adapters.get(job.adapter), report)
+            with fitting([number], ENGINE):
+                _generate_one(llm, number, job, adapters.get(job.adapter), report)
             report.finished(number)
 
 
@@ -51,7 +55,7 @@ def _adapter_requests(numbered: Sequence[Numbered]) -> dict[str | None, LoRARequ
     return {path: LoRARequest(f"adapter-{index}", index, path) for index, path in enumerate(paths, 1)}
 
 
-@contextlib.contextmanager
+@contextmanager
 def _model_folder(job: GenerationJob) -> Iterator[str]:
     """Give the folder of the weights to load: the model's own, or a temporary one with the adapter merged in."""
     if job.adapter is None or job.serving == "adapter":

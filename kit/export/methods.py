@@ -105,6 +105,8 @@ def _evaluation(contents: Contents) -> Iterator[str]:
         yield _asked(name, evaluation, len(contents.prompts[name]))
     yield f"Every prompt was answered with {_seeds('generation', contents.manifest.seeds.generation)}."
     yield f"Limits of the engine: {_set(contents.manifest.engine.to_json())}."
+    if contents.incomplete:
+        yield f"The results are incomplete: {escaped(contents.incomplete)}."
 
 
 def _asked(name: str, evaluation: Evaluation, prompts: int) -> str:

@@ -38,13 +38,14 @@ class Compared:
 
 
 def compare(reference: RunTable, other: RunTable, wanted: float) -> Compared:
-    """Return the second arm's rate minus the first's.
+    """Return the second arm's rate minus the first's, over the training seeds that both have.
 
     Args:
-        reference: an arm with one set of weights, or with the same training seeds as the other.
-        other: an arm over the same prompts.
+        reference: an arm.
+        other: an arm over the same prompts, at least one of whose runs can be held against one of the reference's.
         wanted: the difference that a design should be able to see.
     """
+    reference, other = reference.shared(other), other.shared(reference)
     rows = _differences(reference, other)
     mean, runs = mean_of(rows), len(rows[0])
     could_see = power(squares_of(rows), len(rows), runs, wanted)
@@ -57,9 +58,9 @@ def compare(reference: RunTable, other: RunTable, wanted: float) -> Compared:
 def _differences(reference: RunTable, other: RunTable) -> list[list[Fraction]]:
     """Return the differences by prompt (rows) and training run (columns)."""
     before, after = reference.by_training(), other.by_training()
-    wide = len(after[0])
-    # A base has one set of weights, with which each training run is compared.
-    before = [row * wide if len(row) == 1 else row for row in before]
+    wide = max(len(before[0]), len(after[0]))
+    # An arm that is not trained has one set of weights, with which each training run of the other is compared.
+    before, after = ([row * (wide // len(row)) for row in rows] for rows in (before, after))
     return [[b - a for a, b in zip(*rows, strict=True)] for rows in zip(before, after, strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class RunTable:
     """Whether each prompt had the verdict that counts, in every run of one arm: all seeds crossed with each other."""
 
     training: tuple[int | None, ...]
+    """Seeds of the runs in the table: without those that lack a run, where the bundle says that some are missing."""
     generation: tuple[int, ...]
     hits: Mapping[tuple[int | None, int], tuple[bool, ...]]
     """By training and generation seed, in the order of the prompts."""
@@ -78,6 +79,12 @@ class RunTable:
     def seeds(self) -> list[tuple[int | None, int]]:
         """Every run's pair of seeds, generation seeds running fastest."""
         return [(training, generation) for training in self.training for generation in self.generation]
+
+    def shared(self, other: RunTable) -> RunTable:
+        """Return the table over the training seeds that the other has too; all, where one of them was not trained."""
+        if None in (*self.training, *other.training):
+            return self
+        return replace(self, training=tuple(seed for seed in self.training if seed in other.training))
 
     def by_training(self) -> list[list[Fraction]]:
         """Return the mean over the generation seeds, by prompt (rows) and training seed (columns)."""
@@ -105,5 +112,13 @@ def run_tables(judged: Iterable[JudgedCell]) -> dict[tuple[str, str, str], RunTa
 
 
 def _table(hits: Mapping[tuple[int | None, int], tuple[bool, ...]]) -> RunTable:
-    training = sorted({seed for seed, _ in hits}, key=lambda seed: -1 if seed is None else seed)
-    return RunTable(tuple(training), tuple(sorted({seed for _, seed in hits})), hits)
+    """Return the largest table in which no run is missing: every statistic here needs seeds that are crossed."""
+    generation: dict[int | None, set[int]] = {}
+    for training_seed, generation_seed in hits:
+        generation.setdefault(training_seed, set()).add(generation_seed)
+    tables = [
+        ([seed for seed, found in generation.items() if found >= wanted], sorted(wanted))
+        for wanted in generation.values()
+    ]
+    training, wanted = max(tables, key=lambda table: (len(table[0]) * len(table[1]), table[1]))
+    return RunTable(tuple(sorted(training, key=lambda seed: -1 if seed is None else seed)), tuple(wanted), hits)

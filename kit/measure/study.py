@@ -70,7 +70,10 @@ def _comparisons(tables: Tables, contents: Contents) -> Iterator[Json]:
     for evaluation, judge, arm in sorted(tables):
         if arm != BASE:
             varied = TUNED if (evaluation, judge, TUNED) in tables else BASE
-            families.setdefault((evaluation, judge, BASE if arm == TUNED else varied), []).append(arm)
+            reference = BASE if arm == TUNED else varied
+            before = tables.get((evaluation, judge, reference))
+            if before and before.shared(tables[evaluation, judge, arm]).training:
+                families.setdefault((evaluation, judge, reference), []).append(arm)
     for (evaluation, judge, reference), arms in families.items():
         before = tables[evaluation, judge, reference]
         compared = [compare(before, tables[evaluation, judge, arm], WANTED) for arm in arms]

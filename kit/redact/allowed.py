@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from kit.bundle.missing import OUT_OF_MEMORY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,7 +44,14 @@ ENVIRONMENT: Shape = {
     "switches": {"*": None},
     "system_packages": {"*": None},
 }
-RUN: Shape = {"kit": _KIT, "start": None, "end": None, "engine_loads": None, "steps": _STEPS}
+RUN: Shape = {
+    "kit": _KIT,
+    "start": None,
+    "end": None,
+    "engine_loads": None,
+    "steps": _STEPS,
+    "missing": [{"step": None, "why": frozenset({OUT_OF_MEMORY}), "cells": [None]}],
+}
 READING: Shape = {
     "original": None,
     "judges": [None],

@@ -32,6 +32,8 @@ class Page:
     results_digest: str
     original_digest: str
     """Of the bundle that this one was made of by leaving texts out; empty where nothing was."""
+    incomplete: str
+    """What the run could not measure; empty where nothing is missing."""
     several_generation_seeds: bool
     """Whether tables need a column for them."""
     finding: Finding
@@ -59,6 +61,7 @@ def build(contents: Contents, metrics: dict[str, Json], results_digest: str) -> 
         description=contents.manifest.description,
         results_digest=results_digest,
         original_digest=contents.redaction.original if contents.redaction else "",
+        incomplete=contents.incomplete,
         several_generation_seeds=len(contents.manifest.seeds.generation) > 1,
         finding=find(results),
         panels=panels(results),

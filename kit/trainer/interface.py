@@ -26,4 +26,5 @@ class Trainer(Protocol):
 
         Raises:
             JobError: for a reason that the user can mend.
+            JobMemoryError: some jobs do not fit into memory; those after them are asked of a fresh process.
         """

@@ -18,6 +18,7 @@ from trl import SFTConfig, SFTTrainer
 from kit.canonical import Json, canonical_json, read_json, read_rows
 from kit.digests import data_digest
 from kit.worker.jobs import ADAPTER, MODEL, TRACE, JobError
+from kit.worker.memory import TRAINING, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,8 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
     # Filling memory that is about to be overwritten costs a third of the time and changes no byte.
     torch.utils.deterministic.fill_uninitialized_memory = False
     for number, job in enumerate(jobs):
-        _train_one(number, job, report)
+        with fitting([number], TRAINING):
+            _train_one(number, job, report)
         gc.collect()
         report.finished(number)
 

@@ -9,10 +9,11 @@ import json
 import os
 import sys
 import threading
+import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kit.worker.jobs import GenerationJob, JobError, TrainingJob
+from kit.worker.jobs import GenerationJob, JobError, JobMemoryError, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,11 @@ class PipeReport:
         """Say that everything a job promises lies in its folder."""
         self._write(event="finished", job=job)
 
+    def lost(self, error: JobMemoryError) -> None:
+        """Say which jobs do not fit into memory."""
+        for job in error.jobs:
+            self._write(event="lost", job=job, what=error.what, remedy=error.remedy)
+
     def failed(self, error: JobError) -> None:
         """Say why the jobs cannot be done."""
         self._write(event="failed", what=error.what, remedy=error.remedy)
@@ -57,7 +63,7 @@ class PipeReport:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the jobs; exit code 0 when all are finished, 1 when one failed for a reason that was said."""
+    """Run the jobs; exit code 0 when all are finished or one was lost, 1 when one failed for a reason that was said."""
     implementation, events, alive = arguments
     threading.Thread(target=_stop_with_parent, args=(int(alive),), daemon=True).start()
     report = PipeReport(int(events))
@@ -66,6 +72,9 @@ def main(arguments: list[str]) -> int:
     run: Callable[[list[Any], PipeReport], None] = getattr(import_module(module), function)
     try:
         run(jobs, report)
+    except JobMemoryError as error:
+        traceback.print_exception(error)
+        report.lost(error)  # and no more: what an allocation left half done is no ground for the next job
     except JobError as error:
         report.failed(error)
         return 1

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kit.canonical import Json
 
 ADAPTER = "adapter"
@@ -104,3 +106,12 @@ class JobError(Exception):
         super().__init__(f"{what}; {remedy}")
         self.what = what
         self.remedy = remedy
+
+
+class JobMemoryError(JobError):
+    """Some jobs do not fit into the memory that there is; others may, in a fresh process."""
+
+    def __init__(self, jobs: Sequence[int], remedy: str) -> None:
+        """Keep which jobs they are, and what to lower."""
+        super().__init__("ran out of memory", remedy)
+        self.jobs = jobs

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kit.canonical import parse_json
 from kit.environment.switches import ISOLATION
@@ -26,6 +28,7 @@ KEPT_VARIABLES = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR",
 """All that a worker inherits: whatever else stands in the user's shell must not reach a result."""
 KEPT_PREFIXES = ("CUDA_", "NVIDIA_")
 """Which device to use, and where its libraries are."""
+FREE_SOME = "end other programs, give the container more memory, or lower what the job needs"
 LAST_LINES = 5
 """How much of a worker's log an error quotes."""
 
@@ -42,7 +45,10 @@ class Worker:
     def run(
         self, implementation: str, jobs: Sequence[TrainingJob | GenerationJob], switches: Mapping[str, str], log: Path
     ) -> Iterator[dict[str, Json]]:
-        """Run jobs in one fresh process and yield its events: `loaded`, `progress` and `finished`, each with its `job`.
+        """Run jobs in a fresh process and yield its events, each with its `job`.
+
+        They are `loaded`, `progress`, `finished`, and `lost` with `what` and `remedy`, of a job that does not fit into
+        memory: the others go on in another process.
 
         Args:
             implementation: `trl`, `vllm`, or one of the tests' own.
@@ -51,11 +57,22 @@ class Worker:
             log: where everything that the worker prints is appended.
 
         Raises:
-            Trouble: a job failed or the worker died.
+            Trouble: a job failed for another reason, or the worker died.
         """
         own = {"PYTHONPATH": str(Path(__file__).parents[2])}
+        left = list(range(len(jobs)))
         with livable(self._inherited) as inherited:
-            yield from _events(implementation, jobs, inherited | dict(switches) | ISOLATION | own, log)
+            environment = inherited | dict(switches) | ISOLATION | own
+            while left:
+                settled = set()
+                for event in _events(implementation, [jobs[number] for number in left], environment, log):
+                    number = left[cast("int", event["job"])]
+                    if event["event"] in ("finished", "lost"):
+                        settled.add(number)
+                    yield {**event, "job": number}
+                if not settled:
+                    raise Trouble.of(implementation, "the worker stopped early", f"its log is {log}")
+                left = [number for number in left if number not in settled]
 
 
 def _events(
@@ -80,6 +97,7 @@ def _events(
         )
         os.close(for_child)
         os.close(alive)
+        killed_before, current = _killed_for_memory(), 0
         try:
             with os.fdopen(events, "rb") as stream:
                 for line in stream:
@@ -87,8 +105,11 @@ def _events(
                     assert isinstance(event, dict)
                     if event["event"] == "failed":
                         raise Trouble.of(implementation, str(event["what"]), str(event["remedy"]))
+                    current = cast("int", event["job"]) + (event["event"] == "finished")
                     yield event
-            if child.wait() != 0:
+            if child.wait() == -signal.SIGKILL and _killed_for_memory() > killed_before:
+                yield {"event": "lost", "job": current, "what": "was killed for want of memory", "remedy": FREE_SOME}
+            elif child.returncode != 0:
                 raise _died(implementation, child.returncode, log)
         finally:
             os.close(for_parent)
@@ -96,9 +117,18 @@ def _events(
             child.wait()
 
 
+def _killed_for_memory() -> int:
+    """Return how many processes the kernel has killed for memory since it started; 0 where it does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
 def _died(implementation: str, code: int, log: Path) -> Trouble:
     with log.open(encoding="utf-8", errors="replace") as stream:
         last = "".join(deque(stream, LAST_LINES)).strip()
-    cause = "was killed, perhaps for want of memory" if code == -9 else f"stopped with exit code {code}"
+    cause = f"was killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
     error = Trouble.of(implementation, f"the worker {cause}", f"its log is {log}; it ends with:\n{last}")
     return Trouble(error.problems)
