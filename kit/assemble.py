@@ -12,6 +12,7 @@ from kit.canonical import Json, canonical_json, write_rows
 from kit.measure.metrics import compute
 from kit.plan import SELF_TEST_AT_ONCE
 from kit.report.html import render
+from kit.report.model_card import model_cards
 from kit.rows import Completion, load_rows
 from kit.verdicts import give_verdicts
 from kit.worker.jobs import ADAPTER, COMPLETIONS, TRACE
@@ -73,12 +74,15 @@ def write_judged(
 
 
 def write_numbers(folder: Path) -> dict[str, Json]:
-    """Write the metrics and the report that the rows in a folder give, and return the metrics."""
+    """Write the metrics, the report and the model cards that the rows in a folder give, and return the metrics."""
     contents = load_contents(folder)
     metrics = compute(contents)
     write_document(folder / layout.METRICS, metrics)
     report = render(contents, metrics, results_digest=folder_results_digest(folder))
     (folder / layout.REPORT).write_text(report, encoding="utf-8", newline="\n")
+    for place, card in model_cards(folder).items():
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text(card, encoding="utf-8", newline="\n")
     return metrics
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kit.signer.interface import Signer
     from kit.store import Store
 
-_OWN = (layout.MANIFEST, layout.METRICS, layout.REPORT, layout.SIGNATURES)
+_OWN = (layout.MANIFEST, layout.METRICS, layout.REPORT, layout.CARDS, layout.SIGNATURES)
 """What a bundle has of its own, however much its rows are another's."""
 
 

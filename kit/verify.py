@@ -14,11 +14,13 @@ from kit.bundle import layout
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
 from kit.bundle.crate import crate_metadata
+from kit.bundle.files import walk
 from kit.canonical import canonical_json
 from kit.digests import json_digest
 from kit.errors import Finding, Problem
 from kit.identity import kit_identity
 from kit.report.html import render
+from kit.report.model_card import model_cards
 from kit.signer.integrity import check_integrity
 
 if TYPE_CHECKING:
@@ -86,8 +88,9 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         if contents.completed_by == kit_identity():
             problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
             problems += _crate_problems(folder)
+            problems += _card_problems(folder)
         else:
-            written = f"the report and {layout.CRATE}"
+            written = f"the report, {layout.CRATE} and {layout.CARDS}/"
             unchecked.append(f"{written}: another kit wrote them; `kit report` writes this one's report")
         if json_digest(contents.manifest.to_json()) != intact.claim.manifest_digest:
             problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states another manifest's digest"))
@@ -125,6 +128,14 @@ def _crate_problems(folder: Path) -> Iterator[Problem]:
     path = folder / layout.CRATE
     if not path.is_file() or path.read_bytes() != canonical_json(crate_metadata(folder)):
         yield Problem(str(path), "is not what the bundle's other files give")
+
+
+def _card_problems(folder: Path) -> Iterator[Problem]:
+    """Yield that an adapter is described as something else than it is; a bundle without cards is no worse evidence."""
+    cards = {str(place): text.encode() for place, text in model_cards(folder).items()}
+    for name in walk(folder):
+        if name.startswith(f"{layout.CARDS}/") and (folder / name).read_bytes() != cards.get(name):
+            yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")
 
 
 def signer_problem(where: str, fingerprint: str, signers: Signers | None) -> Problem | None:

@@ -38,6 +38,7 @@ _FORMATS = {
     ".json": ("application/json", f"{_PRONOM}fmt/817", "JSON Data Interchange Format"),
     ".jsonl": ("application/jsonl", _JSON_LINES, "JSON Lines"),
     ".html": ("text/html", f"{_PRONOM}fmt/471", "Hypertext Markup Language 5"),
+    ".md": ("text/markdown", f"{_PRONOM}fmt/1149", "Markdown"),
     ".log": ("text/plain", f"{_PRONOM}x-fmt/111", "Plain Text File"),
     ".safetensors": ("application/octet-stream", _SAFETENSORS, "safetensors"),
 }
@@ -48,6 +49,7 @@ _DESCRIPTIONS = {
     layout.PROMPTS: "The prompts of one evaluation, in order.",
     layout.TRAINING: "One training: digests of the weights before and after, losses, order of the data.",
     layout.ADAPTERS: "A trained adapter.",
+    layout.CARDS: "The model card of an adapter, as the Hub reads it.",
     layout.COMPLETIONS: "What the model answered, in the order of the prompts.",
     layout.JUDGING: "What a judge's model answered, in the order of the prompts.",
     layout.VERDICTS: "What a judge said of the answers, in the order of the prompts.",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MANIFEST = PurePosixPath("manifest.json")
 REPORT = PurePosixPath("report.html")
+CARDS = PurePosixPath("model-cards")
 CRATE = PurePosixPath("ro-crate-metadata.json")
 PAYLOAD = PurePosixPath("payload")
 PROMPTS = PAYLOAD / "prompts"
@@ -47,6 +48,11 @@ def training_file(weights: ArmSeed) -> PurePosixPath:
 def adapter_folder(weights: ArmSeed) -> PurePosixPath:
     """Return where one adapter lies."""
     return ADAPTERS / str(weights)
+
+
+def card_file(weights: ArmSeed) -> PurePosixPath:
+    """Return where the model card of one adapter lies."""
+    return CARDS / f"{weights}.md"
 
 
 def completions_file(cell: Cell) -> PurePosixPath:
