@@ -80,7 +80,7 @@ def write_numbers(folder: Path) -> dict[str, Json]:
     write_document(folder / layout.METRICS, metrics)
     report = render(contents, metrics, results_digest=folder_results_digest(folder))
     (folder / layout.REPORT).write_text(report, encoding="utf-8", newline="\n")
-    for place, card in model_cards(folder).items():
+    for place, card in model_cards(folder, metrics).items():
         (folder / place).parent.mkdir(exist_ok=True)
         (folder / place).write_text(card, encoding="utf-8", newline="\n")
     return metrics

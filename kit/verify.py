@@ -88,7 +88,7 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         if contents.completed_by == kit_identity():
             problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
             problems += _crate_problems(folder)
-            problems += _card_problems(folder)
+            problems += _card_problems(folder, recomputed.metrics)
         else:
             written = f"the report, {layout.CRATE} and {layout.CARDS}/"
             unchecked.append(f"{written}: another kit wrote them; `kit report` writes this one's report")
@@ -130,9 +130,9 @@ def _crate_problems(folder: Path) -> Iterator[Problem]:
         yield Problem(str(path), "is not what the bundle's other files give")
 
 
-def _card_problems(folder: Path) -> Iterator[Problem]:
+def _card_problems(folder: Path, metrics: dict[str, Json]) -> Iterator[Problem]:
     """Yield that an adapter is described as something else than it is; a bundle without cards is no worse evidence."""
-    cards = {str(place): text.encode() for place, text in model_cards(folder).items()}
+    cards = {str(place): text.encode() for place, text in model_cards(folder, metrics).items()}
     for name in walk(folder):
         if name.startswith(f"{layout.CARDS}/") and (folder / name).read_bytes() != cards.get(name):
             yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
@@ -22,3 +24,10 @@ def kit(*arguments: object, home: Path, code: int = 0) -> subprocess.CompletedPr
     )
     assert result.returncode == code, result.stderr
     return result
+
+
+def build_type(bundle: Path) -> str:
+    """Return how a bundle's signed statement says that it was made."""
+    envelope = json.loads((bundle / "signatures/statement.dsse.json").read_text())
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    return str(statement["predicate"]["buildDefinition"]["buildType"])

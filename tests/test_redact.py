@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_kit import build_type
 from scripted_project import (
     AWKWARD,
     judge_entry,
@@ -239,6 +240,7 @@ def test_a_redacted_bundle_is_signed_and_recomputed(original: Path, shared: Path
     assert (shared / "payload/metrics.json").read_bytes() == (original / "payload/metrics.json").read_bytes()
     assert found.redaction
     assert (found.redaction.original, found.redaction.signed_by) == (whole.results_digest, whole.fingerprint)
+    assert build_type(shared).endswith("/redact/v1")
     assert found.verdicts == 0
     assert [one.split(":")[0] for one in found.unchecked] == [
         f"the verdicts on {name}" for name in ("sums", "unsafe", "unsafe-sampled")

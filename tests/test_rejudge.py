@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from real_kit import build_type
 from scripted_project import (
     CHECKOUT,
     draft,
@@ -106,6 +107,8 @@ def test_the_new_bundle_names_its_original_and_says_what_was_done(original: Path
     assert selftest["judges"]["llm"]["changed"] == []
     for name in ("run.json", "environment.json"):
         assert (home / "re/record" / name).read_bytes() == (original / "record" / name).read_bytes()
+    assert build_type(original).endswith("/reproduce/v1")
+    assert build_type(home / "re").endswith("/rejudge/v1")
 
 
 def test_a_rejudged_bundle_can_be_judged_again(original: Path, home: Path) -> None:
@@ -135,7 +138,7 @@ def test_the_report_is_held_against_the_kit_that_judged_last(original: Path, hom
     (home / "re/report.html").write_text("other words")
     seal(home / "re", FixedSigner())
     (sentence,) = verify(home / "re").unchecked
-    assert sentence.startswith("the report and ro-crate-metadata.json: another kit wrote them")
+    assert sentence.startswith("the report, ro-crate-metadata.json and model-cards/: another kit wrote them")
     path.write_bytes(canonical_json({"readings": "none"}))
     seal(home / "re", FixedSigner())
     with pytest.raises(Finding, match=r"rejudge\.json: does not tell who judged"):

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from kit.bundle import layout
 from kit.bundle.contents import adapter_files
 from kit.bundle.files import folder_results_digest, walk
-from kit.canonical import read_json
 from kit.cells import Cell
 from kit.manifest.arms import weights_of
 from kit.manifest.load import load_manifest
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 TAGS: tuple[Json, ...] = ("lora", "safety-evaluation")
 
 
-def model_cards(folder: Path) -> dict[PurePosixPath, str]:
-    """Return the card of every adapter in a bundle, by where it lies.
+def model_cards(folder: Path, metrics: Metrics) -> dict[PurePosixPath, str]:
+    """Return the card of every adapter in a bundle, by where it lies; the metrics are those that its rows give.
 
     Raises:
         Finding: the folder holds what a bundle cannot hold, or no valid manifest.
@@ -41,7 +40,6 @@ def model_cards(folder: Path) -> dict[PurePosixPath, str]:
     """
     names = walk(folder)
     loaded = load_manifest(folder / layout.MANIFEST)
-    metrics = cast("Metrics", read_json(folder / layout.METRICS))
     digest = folder_results_digest(folder)
     return {
         layout.card_file(weights): _card(weights, manifest, metrics, digest)

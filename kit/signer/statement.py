@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "https://kit.invalid/build/reproduce/v1"
+_BUILD = "https://kit.invalid/build/"
+REPRODUCE = f"{_BUILD}reproduce/v1"
 """One manifest in, one bundle out; the only external parameter is the manifest."""
+MADE_OF_ANOTHER = {layout.REDACTION: f"{_BUILD}redact/v1", layout.REJUDGE: f"{_BUILD}rejudge/v1"}
+"""One bundle in, named by this record of its own, and one bundle out: with the same manifest, or with judges added."""
 BUILDER = "https://kit.invalid/builder/local"
 """Whoever holds the key ran the kit on their own machine: nobody else vouches for the run."""
 
@@ -51,7 +54,7 @@ def write_statement(claim: Claim, manifest: Manifest, run: Mapping[str, Json]) -
     manifest_file: Json = {"name": str(layout.MANIFEST), "digest": {"sha256": claim.files[str(layout.MANIFEST)].sha256}}
     predicate: dict[str, Json] = {
         "buildDefinition": {
-            "buildType": BUILD_TYPE,
+            "buildType": _build_type(claim.files),
             "externalParameters": {"manifest": manifest_file},
             "resolvedDependencies": _dependencies(manifest),
         },
@@ -94,6 +97,10 @@ def read_statement(payload: bytes) -> Claim:
         results_digest=fields.text(predicate, "kit_results_digest"),
         manifest_digest=fields.text(predicate, "kit_manifest_digest"),
     )
+
+
+def _build_type(files: Mapping[str, FileDigests]) -> str:
+    return next((kind for record, kind in MADE_OF_ANOTHER.items() if str(record) in files), REPRODUCE)
 
 
 def _dependencies(manifest: Manifest) -> list[Json]:
