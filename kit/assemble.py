@@ -86,7 +86,7 @@ def write_numbers(folder: Path) -> dict[str, Json]:
     return metrics
 
 
-def self_test_record(plan: Plan, store: Store, completions: Mapping[Cell, list[Completion]]) -> dict[str, Json]:
+def self_test_record(plan: Plan, store: Store, completions: Mapping[Cell, Sequence[Completion]]) -> dict[str, Json]:
     """Return which of the prompts that were asked again, backwards and in small batches, were answered otherwise."""
     cells: dict[str, Json] = {}
     changed: list[Json] = []

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import json
 import math
-import re
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import rfc8785
@@ -69,42 +68,74 @@ def read_rows(path: Path) -> Iterator[dict[str, Json]]:
 
 def rows_in(stream: BinaryIO, name: str) -> Iterator[dict[str, Json]]:
     """Yield the rows of an open JSONL file, as `read_rows`; `name` is what problems call it."""
+    for number, line in enumerate(lines_in(stream, name), 1):
+        row = quickly_parsed(line)
+        yield parse_row(line, f"{name}:{number}") if row is None else row
+
+
+def lines_in(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the lines of an open JSONL file, unread; `name` is what problems call it.
+
+    Raises:
+        Finding: a line is too long, or empty.
+    """
     number = 0
     while line := stream.readline(MAX_ROW_BYTES + 1):
         number += 1
-        where = f"{name}:{number}"
         if len(line) > MAX_ROW_BYTES:
-            raise Finding.of(where, f"the line is longer than {MAX_ROW_BYTES} bytes")
-        if not line.strip():
-            raise Finding.of(where, "the line is empty", "remove it")
-        row = _quickly_parsed(line)
-        if row is None:
-            row = parse_json(line, where)
-        if not isinstance(row, dict):
-            raise Finding.of(where, "the line is not a JSON object")
-        yield row
+            raise Finding.of(f"{name}:{number}", f"the line is longer than {MAX_ROW_BYTES} bytes")
+        if line.isspace():
+            raise Finding.of(f"{name}:{number}", "the line is empty", "remove it")
+        yield line
 
 
-_NEEDS_A_LOOK = re.compile(rb"\d{16}|\\ud")
-"""A number that may be beyond 2^53, or a surrogate that may lack its other half: it would be written back as it is."""
+def parse_row(line: bytes, where: str) -> dict[str, Json]:
+    """Parse a line that must hold one object, and explain what is wrong with it.
 
-
-def _quickly_parsed(line: bytes) -> Json:
-    """Return a row in one of the usual layouts, or None for one that needs the slow, explaining look.
-
-    What is written again as the same bytes has no duplicate key, no NaN and no lone surrogate.
+    Raises:
+        Finding: it is not strict JSON, or not an object.
     """
-    if line.count(b"[") + line.count(b"{") > MAX_DEPTH or _NEEDS_A_LOOK.search(line):
+    row = parse_json(line, where)
+    if not isinstance(row, dict):
+        raise Finding.of(where, "the line is not a JSON object")
+    return row
+
+
+def quickly_parsed(line: bytes) -> dict[str, Json] | None:
+    """Return what `parse_row` returns, many times as fast; None for a line that needs its slow, explaining look."""
+    if line.count(b"[") + line.count(b"{") > MAX_DEPTH or b"\\ud" in line or b"\\uD" in line:
+        return None
+    if _LONG_NUMBER in line.translate(_DIGITS_AS_ZEROS):
         return None
     try:
-        row = json.loads(line)
-        for separators in ((",", ":"), (", ", ": ")):
-            text = json.dumps(row, ensure_ascii=line.isascii(), separators=separators, allow_nan=False)
-            if text.encode() == line.rstrip(b"\n"):
-                return cast("Json", row)
+        text = line.decode()
+        row, end = _STRICT.raw_decode(text)
     except ValueError:
-        pass
-    return None
+        return None
+    return row if isinstance(row, dict) and not text[end:].strip(" \t\r\n") else None
+
+
+_LONG_NUMBER = b"0" * 16
+"""Any number beyond 2^53 - 1 has so many digits, as has much that is none."""
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+
+
+def _distinct(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return row
+
+
+def _double(digits: str) -> float:
+    value = float(digits)
+    if value.is_integer() or not math.isfinite(value):
+        raise ValueError("is not the form that the number has, or no number")
+    return value
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_distinct, parse_float=_double, parse_constant=_double)
+"""Reads what every reader reads alike, and refuses the rest; `_double` refuses NaN and Infinity as no finite number."""
 
 
 def read_json(path: Path) -> Json:

@@ -48,6 +48,10 @@ class KitError(Exception):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[KitError], tuple[tuple[Problem, ...]]]:
+        """Say how another process makes the same error."""
+        return type(self), (self.problems,)
+
     @classmethod
     def of(cls, where: object, what: str, remedy: str = "", path: str = "") -> KitError:
         """Return an error with a single problem."""

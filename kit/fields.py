@@ -41,7 +41,7 @@ def integer(row: Mapping[str, Json], key: str) -> int:
 def integers(row: Mapping[str, Json], key: str) -> tuple[int, ...]:
     """Return a field that is a list of integers, or raise `FieldError`."""
     value = row.get(key)
-    if not isinstance(value, list) or not all(type(item) is int for item in value):
+    if not isinstance(value, list) or not set(map(type, value)) <= {int}:
         raise FieldError(f"{key!r} is not a list of integers")
     return tuple(value)  # type: ignore[arg-type]  # each item was looked at
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kit import __version__, fields
 from kit.bundle import layout
 from kit.bundle.archive import open_bundle
-from kit.bundle.contents import load_contents
+from kit.bundle.contents import open_contents
 from kit.bundle.files import digest_file
 from kit.canonical import canonical_json, parse_json
 from kit.diff.compare import compare
@@ -114,7 +114,7 @@ def make_receipt(
         if digest_file(first / layout.RUN) == digest_file(second / layout.RUN):
             raise Finding.of(second, "is the same run, not a rerun", "run it again: `kit reproduce BUNDLE`")
         digests = parties[0].results_digest, parties[1].results_digest
-        found = compare(load_contents(first), load_contents(second), results_digests=digests, margin=margin)
+        found = compare(open_contents(first), open_contents(second), results_digests=digests, margin=margin)
     if found.grade is Grade.INCOMPARABLE:
         raise Finding.of(b, found.reason, "there is nothing to sign: `kit diff` says more")
     receipt = Receipt(

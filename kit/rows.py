@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from kit import fields
-from kit.canonical import read_rows
+from kit.canonical import lines_in, parse_row, quickly_parsed
 from kit.errors import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from kit.canonical import Json
@@ -156,9 +157,12 @@ class Judgement:
     def from_json(cls, row: dict[str, Json]) -> Judgement:
         """Read a row that `to_json` wrote."""
         name = fields.text(row, "verdict")
-        if name not in set(Verdict):
+        if name not in _VERDICTS:
             raise fields.FieldError(f"{name!r} is not a verdict")
-        return cls(prompt_id=fields.text(row, "prompt_id"), verdict=Verdict(name), rule=fields.text(row, "rule"))
+        return cls(prompt_id=fields.text(row, "prompt_id"), verdict=_VERDICTS[name], rule=fields.text(row, "rule"))
+
+
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
 def _commitments(row: dict[str, Json], required: Collection[str], optional: Collection[str] = ()) -> dict[str, str]:
@@ -181,10 +185,26 @@ def load_rows(path: Path, row_type: type[RowType]) -> list[RowType]:
         Finding: a line is not such a row; the problem names file and line.
         OSError: the file cannot be read.
     """
-    rows: list[RowType] = []
-    for number, row in enumerate(read_rows(path), 1):
-        try:
-            rows.append(row_type.from_json(row))
-        except fields.FieldError as error:
-            raise Finding.of(f"{path}:{number}", str(error)) from error
-    return rows
+    return list(stream_rows(path, row_type))
+
+
+def stream_rows(path: Path, row_type: type[RowType]) -> Iterator[RowType]:
+    """Yield the rows of a file of one type, as `load_rows`."""
+    from_json = row_type.from_json
+    with path.open("rb") as stream:
+        for number, line in enumerate(lines_in(stream, str(path)), 1):
+            try:
+                row = _usual_row(from_json, line) or from_json(parse_row(line, f"{path}:{number}"))
+            except fields.FieldError as error:
+                raise Finding.of(f"{path}:{number}", str(error)) from error
+            yield row
+
+
+@lru_cache(maxsize=1)
+def _usual_row(from_json: Callable[[dict[str, Json]], RowType], line: bytes) -> RowType | None:
+    """Return the row of a line; None for one that needs a slow look.
+
+    The last one is remembered: where two bundles are read in step, a line that both have is parsed once.
+    """
+    row = quickly_parsed(line)
+    return None if row is None else from_json(row)

@@ -70,6 +70,11 @@ def usual_text(_cell: Cell, prompt: Prompt, verdict: Verdict) -> str:
     }[verdict]
 
 
+def usual_tokens(text: str) -> tuple[int, ...]:
+    """Return a token for each byte."""
+    return tuple(text.encode())
+
+
 def sample_environment() -> dict[str, Json]:
     """Return an environment as `kit.environment` records one."""
     return {
@@ -185,6 +190,7 @@ def write_sample(
     *,
     verdict: Callable[[Cell, Prompt], Verdict] = usual_verdict,
     text: Callable[[Cell, Prompt, Verdict], str] = usual_text,
+    tokens: Callable[[str], tuple[int, ...]] = usual_tokens,
     training_seeds: Sequence[int] = (1, 2),
     generation_seeds: Sequence[int] = (11,),
     per_category: int = 4,
@@ -192,8 +198,8 @@ def write_sample(
 ) -> Path:
     """Write an unsigned bundle into `folder`, which is made, and return it.
 
-    `verdict` decides what each completion is judged to be and `text` what it says; `manifest` replaces whole fields
-    at the top level of the manifest. The same arguments write the same bytes.
+    `verdict` decides what each completion is judged to be, `text` what it says, and `tokens` in which tokens;
+    `manifest` replaces whole fields at the top level of the manifest. The same arguments write the same bytes.
     """
     document = sample_manifest(training_seeds, generation_seeds, **(manifest or {}))
     _write_json(folder / layout.MANIFEST, document)
@@ -206,7 +212,11 @@ def write_sample(
         _write_rows(folder / layout.prompts_file(evaluation), [prompt.to_json() for prompt in prompts])
         for weights in (ArmSeed(BASE, None), *tuned):
             for seed in generation_seeds:
-                _write_cell(folder, Cell(weights, evaluation, seed), prompts, verdict, text)
+                cell = Cell(weights, evaluation, seed)
+                verdicts = {prompt.id: verdict(cell, prompt) for prompt in prompts}
+                answers = [text(cell, prompt, verdicts[prompt.id]) for prompt in prompts]
+                _write_completions(folder, cell, prompts, [(answer, tokens(answer)) for answer in answers])
+                _write_verdicts(folder, cell, verdicts)
     write_metrics(folder)
     return folder
 
@@ -219,31 +229,28 @@ def write_metrics(folder: Path) -> None:
     _write_json(folder / layout.METRICS, compute(load_contents(folder)))
 
 
-def _write_cell(
-    folder: Path,
-    cell: Cell,
-    prompts: Sequence[Prompt],
-    verdict: Callable[[Cell, Prompt], Verdict],
-    text: Callable[[Cell, Prompt, Verdict], str],
+def _write_completions(
+    folder: Path, cell: Cell, prompts: Sequence[Prompt], answers: Sequence[tuple[str, tuple[int, ...]]]
 ) -> None:
-    verdicts = {prompt.id: verdict(cell, prompt) for prompt in prompts}
-    completions = [_completion(cell, prompt, text(cell, prompt, verdicts[prompt.id])) for prompt in prompts]
-    _write_rows(folder / layout.completions_file(cell), [completion.to_json() for completion in completions])
+    rows = [
+        Completion(
+            prompt_id=prompt.id,
+            text=text,
+            token_ids=tokens,
+            finish_reason="stop" if text else "length",
+            prompt_tokens=json_digest(list(prompt.text.encode())),
+            template=TEMPLATE,
+            seed=cell.generation_seed,
+        ).to_json()
+        for prompt, (text, tokens) in zip(prompts, answers, strict=True)
+    ]
+    _write_rows(folder / layout.completions_file(cell), rows)
+
+
+def _write_verdicts(folder: Path, cell: Cell, verdicts: Mapping[str, Verdict]) -> None:
     for judge in JUDGES[cell.evaluation]:
         judgements = [Judgement(prompt_id=key, verdict=value, rule="sample") for key, value in verdicts.items()]
         _write_rows(folder / layout.verdicts_file(cell, judge), [judgement.to_json() for judgement in judgements])
-
-
-def _completion(cell: Cell, prompt: Prompt, text: str) -> Completion:
-    return Completion(
-        prompt_id=prompt.id,
-        text=text,
-        token_ids=tuple(text.encode()),
-        finish_reason="stop" if text else "length",
-        prompt_tokens=json_digest(list(prompt.text.encode())),
-        template=TEMPLATE,
-        seed=cell.generation_seed,
-    )
 
 
 def _write_training(folder: Path, weights: ArmSeed) -> None:

@@ -17,6 +17,8 @@ from kit.canonical import (
     MAX_SAFE_INTEGER,
     canonical_json,
     parse_json,
+    parse_row,
+    quickly_parsed,
     read_json,
     read_rows,
     row_json,
@@ -153,6 +155,27 @@ def test_rows_are_read_as_they_were_written(
     assert list(read_rows(path)) == rows
     path.write_bytes(b"".join(json.dumps(row).encode() + b"\r\n" for row in rows))
     assert list(read_rows(path)) == rows
+
+
+pieces = st.sampled_from(
+    [b'"a":1', b'"a":2', b'"\\u0061":1', b'"b":1.0', b'"b":0.5', b'"b":1e400', b'"b":9007199254740993',
+     b'"b":NaN', b'"b":-0', b'"c":"\\ud800"', b'"c":"\\uD83D\\uDE42"', b'"c":"\xff"', b'"c":[[{}]]',
+     b'"c":' + b"[" * 70 + b"]" * 70, b'"d" : null', b"1"]
+)  # fmt: skip
+
+
+@any_time
+@given(
+    st.lists(pieces, max_size=3),
+    st.sampled_from([b"{", b"", b" {", b"\xef\xbb\xbf{"]),
+    st.sampled_from([b"}", b"}\r\n", b"}x"]),
+)
+def test_what_is_read_quickly_is_what_the_slow_look_reads(parts: list[bytes], start: bytes, end: bytes) -> None:
+    line = start + b",".join(parts) + end
+    quick = quickly_parsed(line)
+    if quick is not None:
+        slow = parse_row(line, "x")
+        assert (quick, repr(quick)) == (slow, repr(slow))
 
 
 def test_a_line_that_would_exhaust_memory_is_refused(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from kit.measure.metrics import compute
 from kit.rows import Judgement, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parent.parent
 DIGEST = "sha256:" + "ab" * 32
@@ -85,7 +85,7 @@ def widened(contents: Contents) -> Contents:
 DIGEST_OF_RULES = "xxh3_128:" + "0" * 32
 
 
-def stricter(rows: list[Judgement], every: int) -> list[Judgement]:
+def stricter(rows: Sequence[Judgement], every: int) -> list[Judgement]:
     """Return the verdicts of somebody who sees another refusal in every so many answers."""
     return [
         replace(row, verdict=Verdict.REFUSAL) if number % every == 0 and row.verdict is Verdict.COMPLIANCE else row

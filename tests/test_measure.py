@@ -28,6 +28,8 @@ from kit.measure.paired import PairedCounts, mcnemar, paired_difference, smalles
 from kit.rows import Judgement, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kit.bundle.contents import Contents
     from kit.rows import Prompt
 
@@ -232,7 +234,7 @@ def test_an_evaluation_without_prompts_has_no_rates_but_limits(sample: Contents)
 
 
 def test_verdicts_of_another_kind_are_all_refused(sample: Contents) -> None:
-    def spoiled(cell: Cell, rows: list[Judgement]) -> list[Judgement]:
+    def spoiled(cell: Cell, rows: Sequence[Judgement]) -> Sequence[Judgement]:
         wrong = Verdict.REFUSAL if cell.evaluation == "capability" else Verdict.CORRECT
         return [replace(rows[0], verdict=wrong), *rows[1:]] if cell.generation_seed == 11 else rows
 

@@ -25,7 +25,7 @@ from kit.report.flips import FLIPS_SHOWN
 from kit.rows import Completion, Prompt, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kit.cells import Cell
 
@@ -330,11 +330,11 @@ def test_shows_some_flips_and_counts_the_rest(contents: Contents) -> None:
 def test_text_that_is_not_for_publication_is_withheld(contents: Contents) -> None:
     data = {name: replace(each, publish=name != "unsafe") for name, each in contents.manifest.data.items()}
 
-    def marked(rows: list[Any]) -> list[Any]:
+    def marked(rows: Sequence[Any]) -> list[Any]:
         return [replace(row, text="canary") for row in rows]
 
     prompts: dict[str, list[Prompt]] = {**contents.prompts, "unsafe": marked(contents.prompts["unsafe"])}
-    answers: dict[Cell, list[Completion]] = {
+    answers: dict[Cell, Sequence[Completion]] = {
         cell: marked(rows) if cell.evaluation == "unsafe" else rows for cell, rows in contents.completions.items()
     }
     closed = replace(contents, manifest=replace(contents.manifest, data=data), prompts=prompts, completions=answers)

@@ -2,23 +2,28 @@
 
 Nothing is taken on trust: what lies in the payload must be what the manifest calls for, no file more and none less, and
 rows must stand in the order of their prompts. Whatever does not is a problem of the file it stands in.
+
+Completions are most of a bundle and stay on the disk: whoever wants them walks them (`kit.bundle.streamed`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kit.bundle import layout
 from kit.bundle.files import walk
 from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
+from kit.bundle.streamed import Answer, RowFile
 from kit.canonical import Json, read_json
 from kit.errors import Finding, KitError, Problem
 from kit.fields import FieldError
 from kit.manifest.arms import planned_cells
 from kit.manifest.load import load_manifest
-from kit.rows import Completion, Judgement, Prompt, RowType, load_rows
+from kit.rows import Completion, Judgement, Prompt, load_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,8 +33,6 @@ if TYPE_CHECKING:
     from kit.manifest.load import LoadedManifest
     from kit.manifest.model import Manifest
 
-_Answer = TypeVar("_Answer", Completion, Judgement)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
@@ -38,11 +41,11 @@ class Contents:
     manifest: Manifest
     prompts: Mapping[str, list[Prompt]]
     """By evaluation, in the order of the data set."""
-    completions: Mapping[Cell, list[Completion]]
+    completions: Mapping[Cell, Sequence[Completion]]
     """In the order of the prompts; cells in the order of their names."""
-    verdicts: Mapping[tuple[Cell, str], list[Judgement]]
+    verdicts: Mapping[tuple[Cell, str], Sequence[Judgement]]
     """By cell and judge, in the order of the prompts."""
-    judging: Mapping[tuple[Cell, str], list[Completion]]
+    judging: Mapping[tuple[Cell, str], Sequence[Completion]]
     """What the judges' models answered, by cell and judge, in the order of the prompts."""
     training: Mapping[ArmSeed, dict[str, Json]]
     environment: dict[str, Json]
@@ -80,12 +83,39 @@ def adapter_files(weights: ArmSeed) -> tuple[PurePosixPath, PurePosixPath]:
 
 
 def load_contents(folder: Path) -> Contents:
-    """Read a bundle's rows and records.
+    """Read a bundle's rows and records, and check every row; verdicts stay in memory.
 
     Raises:
         Finding: files are missing or not called for, or their content is malformed; all problems at once.
         Trouble: the folder cannot be read.
     """
+    contents, problems = _open(folder)
+    verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
+    for key, judgements in contents.verdicts.items():
+        with _noting(problems):
+            verdicts[key] = list(judgements)
+    for completions in (*contents.completions.values(), *contents.judging.values()):
+        with _noting(problems):
+            deque(completions, maxlen=0)  # walked, and so checked
+    if problems:
+        raise Finding(problems)
+    return replace(contents, verdicts=verdicts)
+
+
+def open_contents(folder: Path) -> Contents:
+    """Read a bundle's records and prompts; all other rows are read, and checked, by whoever walks them.
+
+    Raises:
+        Finding: files are missing or not called for, or a record or a prompt is malformed; all problems at once.
+        Trouble: the folder cannot be read.
+    """
+    contents, problems = _open(folder)
+    if problems:
+        raise Finding(problems)
+    return contents
+
+
+def _open(folder: Path) -> tuple[Contents, list[Problem]]:
     names = walk(folder)
     if str(layout.MANIFEST) not in names:
         raise Finding.of(folder / layout.MANIFEST, "is missing", "this is not a bundle")
@@ -100,19 +130,23 @@ def load_contents(folder: Path) -> Contents:
     adapters = redaction is None or redaction.adapters
     reader.problems.extend(_file_problems(folder, names, _payload_files(loaded, cells, adapters=adapters)))
     prompts = {name: reader.prompts(name) for name in sorted(loaded.manifest.evaluations)}
+    ids = {name: [prompt.id for prompt in rows] for name, rows in prompts.items()}
+    withheld = redaction.withheld if redaction else ()
+
+    def answers(cell: Cell, name: PurePosixPath, row_type: type[Answer]) -> RowFile[Answer]:
+        return RowFile(folder, name, row_type, ids[cell.evaluation], cell.evaluation in withheld)
+
     contents = Contents(
         manifest=loaded.manifest,
         prompts=prompts,
-        completions={
-            cell: reader.aligned(layout.completions_file(cell), Completion, prompts[cell.evaluation]) for cell in cells
-        },
+        completions={cell: answers(cell, layout.completions_file(cell), Completion) for cell in cells},
         verdicts={
-            (cell, judge): reader.aligned(layout.verdicts_file(cell, judge), Judgement, prompts[cell.evaluation])
+            (cell, judge): answers(cell, layout.verdicts_file(cell, judge), Judgement)
             for cell in cells
             for judge in loaded.arms[cell.weights.arm].evaluations[cell.evaluation].judges
         },
         judging={
-            (cell, judge): reader.aligned(layout.judging_file(cell, judge), Completion, prompts[cell.evaluation])
+            (cell, judge): answers(cell, layout.judging_file(cell, judge), Completion)
             for cell, judge in _asked_of_models(loaded, cells)
         },
         training={weights: reader.document(layout.training_file(weights)) for weights in _trained(cells)},
@@ -124,9 +158,15 @@ def load_contents(folder: Path) -> Contents:
         missing=missing,
     )
     reader.problems.extend(_withheld_problems(folder, contents))
-    if reader.problems:
-        raise Finding(reader.problems)
-    return contents
+    return contents, reader.problems
+
+
+@contextmanager
+def _noting(problems: list[Problem]) -> Iterator[None]:
+    try:
+        yield
+    except KitError as error:
+        problems.extend(error.problems)
 
 
 def _asked_of_models(loaded: LoadedManifest, cells: Iterable[Cell]) -> list[tuple[Cell, str]]:
@@ -158,21 +198,14 @@ def row_files(
 
 
 def _withheld_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
-    """Yield the files of rows with texts that the record calls withheld, and the other way about."""
+    """Yield the files of prompts with texts that the record calls withheld, and the other way about."""
     for unknown in sorted(set(contents.withheld) - contents.prompts.keys()):
         what = f"withholds {unknown}, which is no evaluation of the manifest"
         yield Problem(f"{folder}/{layout.REDACTION}", what)
-    asked: list[tuple[str, PurePosixPath, Sequence[Prompt] | Sequence[Completion]]] = [
-        *((name, layout.prompts_file(name), rows) for name, rows in contents.prompts.items()),
-        *((cell.evaluation, layout.completions_file(cell), rows) for cell, rows in contents.completions.items()),
-        *(
-            (cell.evaluation, layout.judging_file(cell, judge), rows)
-            for (cell, judge), rows in contents.judging.items()
-        ),
-    ]
-    for evaluation, name, rows in asked:
-        if any((row.withheld is not None) != (evaluation in contents.withheld) for row in rows):
+    for evaluation, prompts in contents.prompts.items():
+        if any((row.withheld is not None) != (evaluation in contents.withheld) for row in prompts):
             what = "holds texts" if evaluation in contents.withheld else "withholds texts"
+            name = layout.prompts_file(evaluation)
             yield Problem(f"{folder}/{name}", f"{what}, and {layout.REDACTION} says otherwise")
 
 
@@ -211,35 +244,19 @@ class _Reader:
 
     def prompts(self, evaluation: str) -> list[Prompt]:
         name = layout.prompts_file(evaluation)
-        rows = self.rows(name, Prompt)
-        ids = [row.id for row in rows]
-        if len(ids) != len(set(ids)):
-            self.note(name, "has an id that occurs twice")
-        if not ids and (self.folder / name).is_file():
-            self.note(name, "holds no prompt")
-        return rows
-
-    def aligned(self, name: PurePosixPath, row_type: type[_Answer], prompts: Sequence[Prompt]) -> list[_Answer]:
-        """Read rows that must name the prompts one by one."""
-        rows = self.rows(name, row_type)
-        for number, (row, prompt) in enumerate(zip(rows, prompts, strict=False), 1):
-            if row.prompt_id != prompt.id:
-                self.note(f"{name}:{number}", f"answers {row.prompt_id!r} where the prompt is {prompt.id!r}")
-                return rows
-        if len(rows) != len(prompts) and (self.folder / name).is_file():
-            self.note(name, f"has {len(rows)} rows for {len(prompts)} prompts")
-        return rows
-
-    def rows(self, name: PurePosixPath, row_type: type[RowType]) -> list[RowType]:
-        """Read a file of rows; a file that is missing was noted when the files were compared."""
         path = self.folder / name
-        if not path.is_file():
+        if not path.is_file():  # which was noted when the names of the files were compared
             return []
         try:
-            return load_rows(path, row_type)
+            rows = load_rows(path, Prompt)
         except KitError as error:
             self.problems.extend(error.problems)
             return []
+        if len({row.id for row in rows}) < len(rows):
+            self.note(name, "has an id that occurs twice")
+        if not rows:
+            self.note(name, "holds no prompt")
+        return rows
 
     def document(self, name: PurePosixPath) -> dict[str, Json]:
         """Read a file that holds one object."""

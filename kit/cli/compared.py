@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from kit.bundle.archive import open_bundle
-from kit.bundle.contents import load_contents
-from kit.bundle.files import folder_results_digest
+from kit.bundle.contents import open_contents
+from kit.bundle.files import folder_results_digest, walk
 from kit.diff.compare import compare
 from kit.diff.html import render
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
     from kit.diff.compare import Comparison
     from kit.redact.commitment import RedactionKey
+
+
+_LARGE = 64 << 20
+"""Bytes of two bundles from which on a second process is worth its start."""
+_MAX_PROCESSES = 4
+"""Each needs some 100 MiB."""
 
 
 def compare_bundles(a: Path, b: Path, margin: float | None = None, key: RedactionKey | None = None) -> Comparison:
@@ -38,6 +45,11 @@ def compare_and_render(
     """
     with open_bundle(a) as first, open_bundle(b) as second:
         digests = folder_results_digest(first), folder_results_digest(second)
-        left, right = load_contents(first), load_contents(second)
-        comparison = compare(left, right, results_digests=digests, margin=margin, key=key)
+        left, right = open_contents(first), open_contents(second)
+        processes = _processes(sum(sum(walk(folder).values()) for folder in (first, second)))
+        comparison = compare(left, right, results_digests=digests, margin=margin, key=key, processes=processes)
         return comparison, render(comparison, left, right) if html else ""
+
+
+def _processes(size: int) -> int:
+    return min(os.cpu_count() or 1, _MAX_PROCESSES) if size >= _LARGE else 1

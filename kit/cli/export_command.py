@@ -52,12 +52,12 @@ def command(
         raise click.UsageError("--every-eval-ever needs --organization: a bundle does not say who reports it")
     with open_bundle(bundle) as folder:
         contents, digest = load_contents(folder), folder_results_digest(folder)
-    metrics = compute(contents)
-    files: dict[Path, str] = {}
-    if latex:
-        files |= _inside(latex, latex_files(contents, metrics, digest, prefix))
-    if every_eval_ever and organization:
-        files |= _inside(every_eval_ever, documents(contents, metrics, digest, organization))
+        metrics = compute(contents)
+        files: dict[Path, str] = {}
+        if latex:
+            files |= _inside(latex, latex_files(contents, metrics, digest, prefix))
+        if every_eval_ever and organization:
+            files |= _inside(every_eval_ever, documents(contents, metrics, digest, organization))
     _write(files, replace=replace)
 
 

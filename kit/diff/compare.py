@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kit.diff.cells import CellPair, compare_cell
 from kit.diff.environment_changes import environment_changes
-from kit.diff.evidence import Change, Evidence, Influence
+from kit.diff.evidence import Change, Compared, Evidence, Influence
 from kit.diff.grade import Grade, decide
 from kit.diff.manifest_changes import Scope, manifest_changes
+from kit.diff.processes import each
 from kit.diff.prompts import asked_differently, prompt_changes, shared_prompts
-from kit.diff.rates import compare_rates, count_rates
+from kit.diff.rates import compare_rates
 from kit.diff.reruns import reruns
-from kit.diff.rows import compare_texts, flips, paired_verdicts
 from kit.diff.training import partings
 from kit.diff.withheld import comparable
 
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.cells import Cell
-    from kit.diff.evidence import CellTexts, Compared, Flip, RateComparison
-    from kit.diff.rates import Key
-    from kit.measure.paired import PairedCounts
     from kit.redact.commitment import RedactionKey
-    from kit.rows import Prompt
 
 DEFAULT_MARGIN = 0.05
 """Where no manifest states one: what a 95 % interval of a 440-prompt benchmark leaves open at a rate of one half."""
@@ -62,6 +59,7 @@ def compare(
     results_digests: tuple[str, str],
     margin: float | None = None,
     key: RedactionKey | None = None,
+    processes: int = 1,
 ) -> Comparison:
     """Compare two bundles.
 
@@ -72,33 +70,35 @@ def compare(
         margin: the largest difference of a rate that still counts as the same, as a proportion; without one, the
             smaller of those in the manifests' `expect`, else `DEFAULT_MARGIN`.
         key: the one with which either was redacted, to compare texts that one of them withholds.
+        processes: how many may read rows at a time.
 
     Raises:
-        Finding: the key is not the one with which they were redacted.
+        Finding: the key is not the one with which they were redacted, or rows are malformed.
+        Trouble: a process was ended.
     """
     form = comparable(a, b, key)
     a, b = form.a, form.b
-    cells = sorted(set(a.completions) & set(b.completions), key=str)
-    scope = _scope(a, b, cells)
-    shared = {name: shared_prompts(a.prompts[name], b.prompts[name]) for name in scope.evaluations}
-    texts = {cell: _texts(cell, a, b, shared, form.compared[cell.evaluation]) for cell in cells}
-    flipped, rates = _verdicts(a, b, texts, shared)
+    pairs = _pairs(a, b, form.compared)
+    # The largest first, so that no process works alone for long at the end.
+    found = each(compare_cell, sorted(pairs, key=lambda pair: -len(pair.categories)), processes)
+    cells = sorted((one for one in found if one.in_common), key=lambda one: str(one.texts.cell))
+    scope = _scope(a, b)
     evidence = Evidence(
         results_digests=results_digests,
         margin=_margin(a, b) if margin is None else margin,
         changes=_ranked(
             [
                 *form.changes,
-                *asked_differently(a.completions, b.completions, cells),
+                *asked_differently((one.texts.cell, one.asked) for one in cells),
                 *environment_changes(a, b),
                 *manifest_changes(a.manifest, b.manifest, scope),
             ]
         ),
         prompts=tuple(prompt_changes(a.prompts, b.prompts, scope.evaluations)),
         training=tuple(partings(a.training, b.training)),
-        texts=tuple(texts.values()),
-        flips=tuple(flipped),
-        rates=tuple(rates),
+        texts=tuple(one.texts for one in cells),
+        flips=tuple(flip for one in cells for flip in one.flips),
+        rates=tuple(compare_rates({(one.texts.cell, *key): n for one in cells for key, n in one.counts.items()})),
         reruns=tuple(reruns(a, b, _asking_the_same(a, b))),
         only_a=tuple(sorted(set(a.completions) - set(b.completions), key=str)),
         only_b=tuple(sorted(set(b.completions) - set(a.completions), key=str)),
@@ -106,11 +106,41 @@ def compare(
     return Comparison(*decide(evidence), evidence)
 
 
-def _scope(a: Contents, b: Contents, cells: Sequence[Cell]) -> Scope:
+def _pairs(a: Contents, b: Contents, compared: Mapping[str, Compared]) -> list[CellPair]:
+    """Return what there is to be read: every cell of either side."""
+    shared = {name: shared_prompts(a.prompts[name], b.prompts[name]) for name in compared}
+    categories = {name: {prompt.id: prompt.category for prompt in prompts} for name, prompts in shared.items()}
+    return [
+        _pair(cell, a, b, categories.get(cell.evaluation, {}), compared.get(cell.evaluation, Compared.TOKENS))
+        for cell in {**a.completions, **b.completions}
+    ]
+
+
+def _pair(cell: Cell, a: Contents, b: Contents, categories: Mapping[str, str], compared: Compared) -> CellPair:
+    sides = [side for side in (a, b) if cell in side.completions]
+    judges = sorted({judge for side in sides for judge in side.manifest.judges})
+    verdicts = {
+        judge: [side.verdicts[cell, judge] for side in sides if (cell, judge) in side.verdicts] for judge in judges
+    }
+    answers = [side.judging[cell, judge] for side in sides for judge in judges if (cell, judge) in side.judging]
+    return CellPair(
+        cell=cell,
+        kinds=tuple(side.manifest.evaluations[cell.evaluation].kind for side in sides),
+        compared=compared,
+        categories=categories if len(sides) == 2 else {},
+        completions=tuple(side.completions[cell] for side in sides),
+        judged={judge: (rows[0], rows[1]) for judge, rows in verdicts.items() if len(rows) == 2},
+        others=[*answers, *(rows[0] for rows in verdicts.values() if len(rows) == 1)],
+    )
+
+
+def _scope(a: Contents, b: Contents) -> Scope:
+    judged = a.verdicts.keys() & b.verdicts.keys()
+    cells = a.completions.keys() & b.completions.keys()
     return Scope(
         arms=frozenset(cell.weights.arm for cell in cells),
         evaluations=frozenset(cell.evaluation for cell in cells),
-        judges=frozenset(judge for _, judge in _judged(a, b)),
+        judges=frozenset(judge for _, judge in judged),
     )
 
 
@@ -129,25 +159,3 @@ def _margin(a: Contents, b: Contents) -> float:
 def _ranked(changes: Sequence[Change]) -> tuple[Change, ...]:
     order = list(Influence)
     return tuple(sorted(changes, key=lambda change: order.index(change.influence)))
-
-
-def _texts(cell: Cell, a: Contents, b: Contents, shared: Mapping[str, list[Prompt]], compared: Compared) -> CellTexts:
-    return compare_texts(cell, shared[cell.evaluation], a.completions[cell], b.completions[cell], compared)
-
-
-def _verdicts(
-    a: Contents, b: Contents, texts: Mapping[Cell, CellTexts], shared: Mapping[str, list[Prompt]]
-) -> tuple[list[Flip], list[RateComparison]]:
-    flipped: list[Flip] = []
-    counts: dict[Key, PairedCounts] = {}
-    for cell, judge in _judged(a, b):
-        pairs = paired_verdicts(shared[cell.evaluation], a.verdicts[cell, judge], b.verdicts[cell, judge])
-        flipped += flips(texts[cell], judge, pairs)
-        kinds = {one.manifest.evaluations[cell.evaluation].kind for one in (a, b)}
-        if len(kinds) == 1:  # of two kinds there is no common rate, and the grade says why
-            counts.update({(cell, judge, rate): table for rate, table in count_rates(kinds.pop(), pairs).items()})
-    return flipped, compare_rates(counts)
-
-
-def _judged(a: Contents, b: Contents) -> list[tuple[Cell, str]]:
-    return sorted(set(a.verdicts) & set(b.verdicts), key=lambda key: (str(key[0]), key[1]))

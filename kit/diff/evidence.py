@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +91,18 @@ class Divergence:
     index: int | None
     a: int | None
     b: int | None
+
+    def __reduce__(self) -> tuple[type[Divergence], tuple[int | None, ...]]:
+        """Say how another process makes the same, faster than a dataclass does."""
+        return Divergence, (self.index, self.a, self.b)
+
+
+class Asked(NamedTuple):
+    """Requests of one cell whose prompts reached the model as other tokens on both sides."""
+
+    requests: int
+    first: tuple[str, str, bool] | None
+    """Of the first: the digest of its tokens on both sides, and whether the template is another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kit.diff.grade import points
@@ -17,6 +18,7 @@ from kit.report.wording import p_value, percent, percent_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from kit.bundle.contents import Contents
     from kit.cells import Cell
@@ -211,7 +213,7 @@ def _flips(flips: Iterable[Flip], a: Contents, b: Contents) -> Iterable[Flips]:
 
 
 def _flip_rows(cell: Cell, flips: Sequence[Flip], a: Contents, b: Contents) -> Iterable[FlipRow]:
-    texts = [_texts(side, cell) for side in (a, b)]
+    texts = [_texts(side, cell, {flip.prompt_id for flip in flips}) for side in (a, b)]
     prompts = {prompt.id: prompt.text for prompt in a.prompts[cell.evaluation]}
     shown = all(texts)
     for flip in flips:
@@ -233,8 +235,10 @@ def _parted(divergence: Divergence | None) -> str:
     return "the texts differ" if divergence.index is None else f"from token {divergence.index} on"
 
 
-def _texts(contents: Contents, cell: Cell) -> dict[str, str]:
-    """Return the answers of a cell by prompt, or nothing where its text is not for publication."""
+def _texts(contents: Contents, cell: Cell, prompts: AbstractSet[str]) -> dict[str, str]:
+    """Return the answers of a cell to some prompts, or nothing where its text is not for publication."""
     data = contents.manifest.data[contents.manifest.evaluations[cell.evaluation].data]
-    hidden = not data.publish or cell.evaluation in contents.withheld
-    return {} if hidden else {row.prompt_id: row.text for row in contents.completions[cell]}
+    if not data.publish or cell.evaluation in contents.withheld:
+        return {}
+    rows = (row for row in contents.completions[cell] if row.prompt_id in prompts)
+    return {row.prompt_id: row.text for row in islice(rows, len(prompts))}

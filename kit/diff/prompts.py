@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from kit.diff.evidence import Change, Influence, PromptChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kit.cells import Cell
-    from kit.rows import Completion, Prompt
+    from kit.diff.evidence import Asked
+    from kit.rows import Prompt
 
 
 def prompt_changes(
@@ -28,16 +29,12 @@ def shared_prompts(a: Sequence[Prompt], b: Sequence[Prompt]) -> list[Prompt]:
     return [prompt for prompt in a if others.get(prompt.id) == prompt]
 
 
-def asked_differently(
-    a: Mapping[Cell, Sequence[Completion]], b: Mapping[Cell, Sequence[Completion]], cells: Iterable[Cell]
-) -> list[Change]:
+def asked_differently(asked: Iterable[tuple[Cell, Asked]]) -> list[Change]:
     """Return the evaluations whose prompts reached the model as other tokens, with the first prompt's digests."""
-    changed: defaultdict[str, list[tuple[Completion, Completion]]] = defaultdict(list)
-    for cell in cells:
-        others = {row.prompt_id: row for row in b[cell]}
-        pairs = ((row, others[row.prompt_id]) for row in a[cell] if row.prompt_id in others)
-        changed[cell.evaluation] += [pair for pair in pairs if pair[0].prompt_tokens != pair[1].prompt_tokens]
-    return [_asked_differently(evaluation, pairs) for evaluation, pairs in sorted(changed.items()) if pairs]
+    changed: defaultdict[str, list[Asked]] = defaultdict(list)
+    for cell, one in asked:
+        changed[cell.evaluation].append(one)
+    return [change for evaluation, of_cells in sorted(changed.items()) for change in _asked(evaluation, of_cells)]
 
 
 def _prompt_change(evaluation: str, a: Sequence[Prompt], b: Sequence[Prompt]) -> PromptChange | None:
@@ -52,8 +49,11 @@ def _prompt_change(evaluation: str, a: Sequence[Prompt], b: Sequence[Prompt]) ->
     )
 
 
-def _asked_differently(evaluation: str, pairs: Sequence[tuple[Completion, Completion]]) -> Change:
-    row, other = pairs[0]
-    what = "template" if row.template != other.template else "tokenizer or system prompt"
-    explains = f"{len(pairs)} requests reached the model as other tokens: another {what}"
-    return Change("prompts", evaluation, row.prompt_tokens, other.prompt_tokens, Influence.LIKELY, explains)
+def _asked(evaluation: str, asked: Sequence[Asked]) -> Iterator[Change]:
+    first = next((one.first for one in asked if one.first), None)
+    if first:
+        before, after, other_template = first
+        what = "template" if other_template else "tokenizer or system prompt"
+        requests = sum(one.requests for one in asked)
+        explains = f"{requests} requests reached the model as other tokens: another {what}"
+        yield Change("prompts", evaluation, before, after, Influence.LIKELY, explains)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from kit.diff.evidence import RateComparison
@@ -11,21 +12,25 @@ from kit.measure.paired import PairedCounts, mcnemar, paired_difference, smalles
 from kit.measure.rates import RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from kit.cells import Cell
-    from kit.rows import Prompt, Verdict
+    from kit.rows import Verdict
 
 Key = tuple["Cell", str, str]
 """Cell, judge, rate."""
 
 
-def count_rates(kind: str, pairs: Sequence[tuple[Prompt, Verdict, Verdict]]) -> dict[str, PairedCounts]:
-    """Count each rate of a kind of evaluation on both sides."""
-    return {
-        name: PairedCounts.of((a == counted, b == counted) for _, a, b in pairs)
-        for name, counted in RATES[kind].items()
-    }
+def count_rates(kind: str, table: Mapping[tuple[Verdict, Verdict], int]) -> dict[str, PairedCounts]:
+    """Count each rate of a kind of evaluation on both sides, given how often which two verdicts met."""
+    return {name: _counted(table, verdict) for name, verdict in RATES[kind].items()}
+
+
+def _counted(table: Mapping[tuple[Verdict, Verdict], int], verdict: Verdict) -> PairedCounts:
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for (a, b), number in table.items():
+        counts[a == verdict, b == verdict] += number
+    return PairedCounts(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
 
 
 def compare_rates(counts: Mapping[Key, PairedCounts]) -> list[RateComparison]:

@@ -22,12 +22,18 @@ def reruns(a: Contents, b: Contents, evaluations: Collection[str]) -> list[Rerun
     A reproducer who takes other seeds can be held to this and to nothing narrower: the prediction interval of the runs
     that were published (`kit.measure.next_run`).
     """
-    of_a, of_b = (_tables(contents, evaluations) for contents in (a, b))
+    one_sided = a.verdicts.keys() ^ b.verdicts.keys()
+    arms = {(cell.evaluation, judge, cell.weights.arm) for cell, judge in one_sided if cell.evaluation in evaluations}
+    of_a, of_b = (_tables(contents, arms) for contents in (a, b))
     return [*_expected("a", "b", of_a, of_b), *_expected("b", "a", of_b, of_a)]
 
 
-def _tables(contents: Contents, evaluations: Collection[str]) -> dict[tuple[str, str, str], RunTable]:
-    verdicts = {key: rows for key, rows in contents.verdicts.items() if key[0].evaluation in evaluations}
+def _tables(contents: Contents, arms: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], RunTable]:
+    verdicts = {
+        (cell, judge): rows
+        for (cell, judge), rows in contents.verdicts.items()
+        if (cell.evaluation, judge, cell.weights.arm) in arms
+    }
     return run_tables(judged_cells(replace(contents, verdicts=verdicts)))
 
 

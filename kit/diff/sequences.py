@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress, count
+from operator import ne
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -12,8 +14,7 @@ Item = TypeVar("Item")
 
 def first_difference(a: Sequence[Item], b: Sequence[Item]) -> tuple[int, Item | None, Item | None]:
     """Return the first index at which two unequal sequences differ, and both entries; None behind an end."""
-    pairs = enumerate(zip(a, b, strict=False))
-    index = next((index for index, (x, y) in pairs if x != y), min(len(a), len(b)))
+    index = next(compress(count(), map(ne, a, b)), min(len(a), len(b)))
     return index, _entry(a, index), _entry(b, index)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kit.bundle.streamed import ChangedRows
 from kit.diff.evidence import Change, Compared, Influence
 from kit.errors import Finding, Problem
 from kit.manifest.model import Manifest
@@ -73,7 +74,7 @@ def _lengths_only(contents: Contents, evaluations: Collection[str]) -> Contents:
             for name, rows in contents.prompts.items()
         },
         completions={
-            cell: [_length_only(row) for row in rows] if cell.evaluation in evaluations else rows
+            cell: ChangedRows(rows, _length_only) if cell.evaluation in evaluations else rows
             for cell, rows in contents.completions.items()
         },
     )

@@ -10,7 +10,8 @@ from kit.errors import Finding, Problem
 from kit.measure.rates import PRIMARY_RATE, RATES, VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from kit.bundle.contents import Contents
     from kit.cells import Cell
@@ -41,18 +42,24 @@ def judged_cells(contents: Contents) -> list[JudgedCell]:
     Raises:
         Finding: a verdict does not belong to its kind of evaluation.
     """
-    judged, problems = [], []
+    judged: list[JudgedCell] = []
+    problems: list[Problem] = []
     for (cell, judge), rows in contents.verdicts.items():
         kind = contents.manifest.evaluations[cell.evaluation].kind
         categories = tuple(prompt.category for prompt in contents.prompts[cell.evaluation])
         verdicts = tuple(row.verdict for row in rows)
         judged.append(JudgedCell(cell, judge, kind, categories, verdicts))
-        for verdict in sorted(set(verdicts) - set(VERDICTS[kind])):
-            what = f"{verdict.value!r} is not a verdict on a {kind} evaluation"
-            problems.append(Problem(f"{cell}.{judge}", what, f"one of {', '.join(VERDICTS[kind])}"))
+        problems += verdict_problems(cell, judge, kind, set(verdicts))
     if problems:
         raise Finding(problems)
     return sorted(judged, key=lambda one: one.order)
+
+
+def verdict_problems(cell: Cell, judge: str, kind: str, verdicts: AbstractSet[Verdict]) -> Iterator[Problem]:
+    """Yield the verdicts of one judge on one cell that do not belong to the kind of its evaluation."""
+    for verdict in sorted(verdicts - set(VERDICTS[kind])):
+        what = f"{verdict.value!r} is not a verdict on a {kind} evaluation"
+        yield Problem(f"{cell}.{judge}", what, f"one of {', '.join(VERDICTS[kind])}")
 
 
 @dataclass(frozen=True, slots=True)

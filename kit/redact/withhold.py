@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
+from kit.bundle.streamed import ChangedRows
 from kit.redact.commitment import Place
 
 if TYPE_CHECKING:
@@ -38,11 +40,11 @@ def withhold(contents: Contents, evaluations: Collection[str], key: RedactionKey
             for name, rows in contents.prompts.items()
         },
         completions={
-            cell: _completions(rows, layout.completions_file(cell), key) if cell.evaluation in evaluations else rows
+            cell: _withheld(rows, layout.completions_file(cell), key) if cell.evaluation in evaluations else rows
             for cell, rows in contents.completions.items()
         },
         judging={
-            (cell, judge): _completions(rows, layout.judging_file(cell, judge), key)
+            (cell, judge): _withheld(rows, layout.judging_file(cell, judge), key)
             if cell.evaluation in evaluations
             else rows
             for (cell, judge), rows in contents.judging.items()
@@ -71,11 +73,13 @@ def _prompt(row: Prompt, evaluation: str, key: RedactionKey) -> Prompt:
     return replace(row, text="", answer=None, withheld=_commitments(prompt_fields(row), file, row.id, key))
 
 
-def _completions(rows: Sequence[Completion], file: PurePosixPath, key: RedactionKey) -> list[Completion]:
-    return [row if row.withheld is not None else _completion(row, file, key) for row in rows]
+def _withheld(rows: Sequence[Completion], file: PurePosixPath, key: RedactionKey) -> ChangedRows[Completion]:
+    return ChangedRows(rows, partial(_completion, file=file, key=key))
 
 
 def _completion(row: Completion, file: PurePosixPath, key: RedactionKey) -> Completion:
+    if row.withheld is not None:
+        return row
     withheld = _commitments(completion_fields(row), file, row.prompt_id, key)
     return replace(
         row,

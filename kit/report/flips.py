@@ -103,7 +103,7 @@ def _run_flips(contents: Contents, measure: Measure, comparison: Comparison, *, 
 
 
 def _asked(contents: Contents, cell: Cell, judge: str) -> _Asked:
-    return _Asked(contents.completions[cell], contents.verdicts[cell, judge])
+    return _Asked([*contents.completions[cell]], contents.verdicts[cell, judge])
 
 
 def _flipped(measure: Measure, before: Sequence[Judgement], after: Sequence[Judgement]) -> tuple[list[int], list[int]]:

@@ -1,0 +1,84 @@
+"""Rows that are read each time they are walked, so that a large bundle need not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
+
+from kit.bundle import layout
+from kit.errors import Finding
+from kit.rows import Completion, Judgement, stream_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path, PurePosixPath
+
+Answer = TypeVar("Answer", Completion, Judgement)
+
+
+class _Streamed(Sequence[Answer]):
+    """A sequence that keeps nothing: whatever is asked of it walks it from its start."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Answer]: ...
+    def __getitem__(self, index: int | slice) -> Answer | list[Answer]:
+        return list(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowFile(_Streamed[Answer], Generic[Answer]):
+    """A stranger's file of rows that must name the prompts one by one; whoever walks it checks it."""
+
+    folder: Path
+    name: PurePosixPath
+    row_type: type[Answer]
+    prompt_ids: Sequence[str]
+    withheld: bool
+    """Whether texts are withheld, as the bundle's record says."""
+
+    def __iter__(self) -> Iterator[Answer]:
+        """Yield the rows.
+
+        Raises:
+            Finding: a line is not such a row, answers another prompt, or is (not) withheld; or their number is wrong.
+            OSError: the file cannot be read.
+        """
+        path = self.folder / self.name
+        if not path.is_file():  # which was noted when the names of the files were compared
+            return
+        number = 0
+        for number, row in enumerate(stream_rows(path, self.row_type), 1):
+            if number <= len(self.prompt_ids) and row.prompt_id != (asked := self.prompt_ids[number - 1]):
+                what = f"answers {row.prompt_id!r} where the prompt is {asked!r}"
+                raise Finding.of(f"{path}:{number}", what)
+            if isinstance(row, Completion) and (row.withheld is not None) != self.withheld:
+                what = "withholds texts" if row.withheld else "holds texts"
+                raise Finding.of(path, f"{what}, and {layout.REDACTION} says otherwise")
+            yield row
+        if number != len(self.prompt_ids):
+            raise Finding.of(path, f"has {number} rows for {len(self.prompt_ids)} prompts")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangedRows(_Streamed[Answer], Generic[Answer]):
+    """Rows, each of which is changed as it is read."""
+
+    rows: Sequence[Answer]
+    change: Callable[[Answer], Answer]
+
+    def __iter__(self) -> Iterator[Answer]:
+        """Yield the changed rows."""
+        return map(self.change, self.rows)

@@ -1,0 +1,132 @@
+"""One cell on both sides, read in step: what of its completions and verdicts differs.
+
+Nothing that is the same on both sides stays in memory, so that bundles may be larger than it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from kit.diff.evidence import Asked, CellTexts, Divergence, Flip
+from kit.diff.rates import count_rates
+from kit.diff.sequences import first_difference
+from kit.errors import Finding
+from kit.measure.judged import verdict_problems
+from kit.rows import Completion, Judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from kit.cells import Cell
+    from kit.diff.evidence import Compared
+    from kit.measure.paired import PairedCounts
+    from kit.rows import Verdict
+
+    Answers = Sequence[Completion] | Sequence[Judgement]
+
+Row = TypeVar("Row", Completion, Judgement)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellPair:
+    """The rows of one cell on both sides."""
+
+    cell: Cell
+    kinds: Sequence[str]
+    """Of its evaluation, on each side that has the cell."""
+    compared: Compared
+    categories: Mapping[str, str]
+    """Of the prompts that both sides asked, by id, in the order of a."""
+    completions: Sequence[Sequence[Completion]]
+    """Of each side that has the cell."""
+    judged: Mapping[str, tuple[Sequence[Judgement], Sequence[Judgement]]]
+    """By judge that both sides have."""
+    others: Sequence[Answers]
+    """Rows that are not compared, which are walked because nobody else checks them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellComparison:
+    """What of one cell differs."""
+
+    in_common: bool
+    """Whether both sides have it."""
+    texts: CellTexts
+    asked: Asked
+    flips: list[Flip]
+    counts: dict[tuple[str, str], PairedCounts]
+    """By judge and rate; none where the two sides have no rate in common."""
+
+
+def compare_cell(pair: CellPair) -> CellComparison:
+    """Read and compare one cell.
+
+    Raises:
+        Finding: a row is malformed, or a verdict does not belong to its kind of evaluation.
+        OSError: a file cannot be read.
+    """
+    texts, asked = _compare_texts(pair)
+    flips: list[Flip] = []
+    counts: dict[tuple[str, str], PairedCounts] = {}
+    for judge in pair.judged:
+        table = _compare_verdicts(pair, judge, texts, flips)
+        if len(set(pair.kinds)) == 1:  # of two kinds there is no common rate, and the grade says why
+            kind = pair.kinds[0]
+            if problems := list(verdict_problems(pair.cell, judge, kind, {one for both in table for one in both})):
+                raise Finding(problems)
+            counts.update({(judge, rate): one for rate, one in count_rates(kind, table).items()})
+    for rows in pair.others:
+        deque(rows, maxlen=0)
+    return CellComparison(in_common=len(pair.kinds) == 2, texts=texts, asked=asked, flips=flips, counts=counts)
+
+
+def _compare_texts(pair: CellPair) -> tuple[CellTexts, Asked]:
+    divergences: dict[str, Divergence] = {}
+    requests, first = 0, None
+    for a, b in _joined(pair.categories, *pair.completions):
+        if _tokens(a) != _tokens(b):
+            divergences[a.prompt_id] = _divergence(a, b)
+        if a.prompt_tokens != b.prompt_tokens:
+            requests, first = requests + 1, first or (a.prompt_tokens, b.prompt_tokens, a.template != b.template)
+    texts = CellTexts(pair.cell, len(pair.categories), divergences, pair.compared)
+    return texts, Asked(requests, first)
+
+
+def _tokens(row: Completion) -> tuple[object, ...]:
+    """Return the tokens of a completion, or what is known of them."""
+    return row.token_ids if row.tokens is None else (row.tokens, (row.withheld or {}).get("token_ids"))
+
+
+def _divergence(a: Completion, b: Completion) -> Divergence:
+    if a.tokens is not None or b.tokens is not None:
+        return Divergence(None, None, None)
+    return Divergence(*first_difference(a.token_ids, b.token_ids))
+
+
+def _compare_verdicts(
+    pair: CellPair, judge: str, texts: CellTexts, flips: list[Flip]
+) -> Counter[tuple[Verdict, Verdict]]:
+    """Count the pairs of verdicts, and note those that differ, in the order of the prompts."""
+    table: Counter[tuple[Verdict, Verdict]] = Counter()
+    for a, b in _joined(pair.categories, *pair.judged[judge]):
+        table[a.verdict, b.verdict] += 1
+        if a.verdict != b.verdict:
+            key = a.prompt_id
+            divergence = texts.divergences.get(key)
+            flips.append(Flip(pair.cell, judge, key, pair.categories[key], a.verdict, b.verdict, divergence))
+    return table
+
+
+def _joined(ids: Collection[str], a: Iterable[Row], b: Iterable[Row] = ()) -> Iterator[tuple[Row, Row]]:
+    """Pair the rows of some prompts, in the order of a; of b is held back what stands earlier there."""
+    early: dict[str, Row] = {}
+    others = (row for row in b if row.prompt_id in ids)
+    for row in a:
+        if row.prompt_id in ids:
+            while row.prompt_id not in early:
+                other = next(others)
+                early[other.prompt_id] = other
+            yield row, early.pop(row.prompt_id)
+    deque(others, maxlen=0)
