@@ -14,6 +14,7 @@ import pytest
 from hub_server import Fault, HubServer, folder_files, hub_server
 from huggingface_hub import constants
 from sample_bundle import sample_environment
+from sample_paper import write_paper
 from scripted_kit import scripted_seams
 from scripted_project import Silent, draft, kit, payload, write_files, write_manifest
 
@@ -385,6 +386,13 @@ def test_an_author_pins_fetches_and_runs_without_a_network(world: World, tmp_pat
     assert TOKEN not in "".join(
         path.read_text(errors="replace") for path in (home / "out").rglob("*") if path.is_file()
     )
+    shutil.rmtree(home / ".cache")  # whoever is handed the bundle or the paper alone
+    write_paper(home / "paper.pdf")
+    for attached in (("attach", "out.zip", "paper.pdf", "--out", "carrier.pdf"), ("fetch", "carrier.pdf")):
+        assert kit(*attached, home=home, env=online).returncode == 0
+    assert "everything is here already; next: kit reproduce out" in kit("fetch", "out", home=home).stdout
+    rerun = kit("reproduce", "out", "--out", "again", home=home, env={"HF_HUB_OFFLINE": "1"})
+    assert (rerun.returncode, rerun.stdout.startswith("bitwise: ")) == (0, True), rerun.stderr + rerun.stdout
 
 
 @pytest.fixture

@@ -21,25 +21,43 @@ MB = 1_000_000
 
 
 @click.command("fetch")
-@click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", metavar="MANIFEST|BUNDLE|PAPER.pdf", type=click.Path(path_type=Path))
 @json_option
-def command(manifest: Path, *, as_json: bool) -> None:
+def command(source: Path, *, as_json: bool) -> None:
     """Bring a manifest's files from the Hub, to run offline.
 
-    Asks about everything before anything is downloaded. What is there already and as it was pinned stays.
+    The manifest may lie in a bundle or in a PDF. Asks about everything before anything is downloaded. What is there
+    already and as it was pinned stays.
     """
-    from kit.cli.here import places
-    from kit.manifest.load import load_manifest
-
     with errors_as_json(as_json=as_json):
-        loaded = load_manifest(manifest, places(manifest.parent))
+        loaded = _manifest(source)
         files, size = fetched(loaded)
     cache = str(loaded.places.cache)
     if as_json:
         show_json({"ok": True, "files": files, "bytes": size, "cache": cache})
         return
     done = f"fetched {files} files, {size / MB:,.1f} MB, into {cache}" if files else "everything is here already"
-    click.echo(f"{manifest}: {done}; next: kit check {manifest}")
+    step = "check" if source.suffix == ".json" else "reproduce"
+    click.echo(f"{source}: {done}; next: kit {step} {source}")
+
+
+def _manifest(source: Path) -> LoadedManifest:
+    """Return the manifest that is in a file, in an intact bundle, or in a PDF."""
+    from kit.bundle import layout
+    from kit.bundle.archive import open_bundle
+    from kit.cli.here import places
+    from kit.manifest.load import load_manifest
+    from kit.papers.evidence import of_attachments
+    from kit.papers.process import attachments
+    from kit.signer.integrity import check_integrity
+
+    if source.is_dir() or source.suffix == ".zip":
+        with open_bundle(source) as folder:
+            check_integrity(folder)
+            return load_manifest(folder / layout.MANIFEST, places(Path()))
+    if source.suffix.lower() == ".pdf":
+        return of_attachments(attachments(source), source, places(Path())).manifest
+    return load_manifest(source, places(source.parent))
 
 
 def fetched(loaded: LoadedManifest) -> tuple[int, int]:
