@@ -15,7 +15,7 @@ from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
 from kit.bundle.crate import crate_metadata
 from kit.canonical import canonical_json
-from kit.digests import json_digest
+from kit.digests import both_digests, json_digest
 from kit.errors import Finding, Problem
 from kit.identity import kit_identity
 from kit.report.html import render
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kit.bundle.redaction import Redaction
     from kit.canonical import Json
     from kit.signer.signers import Signers
+    from kit.signer.statement import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,8 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         problems = [*([stranger] if stranger else []), *recomputed.problems]
         unchecked = list(recomputed.unchecked)
         if contents.completed_by == kit_identity():
-            problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
-            problems += _crate_problems(folder)
+            problems += _report_problems(folder, contents, recomputed.metrics, intact.claim)
+            problems += _crate_problems(folder, intact.claim)
         else:
             written = f"the report and {layout.CRATE}"
             unchecked.append(f"{written}: another kit wrote them; `kit report` writes this one's report")
@@ -105,23 +106,22 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         )
 
 
-def _report_problems(
-    folder: Path, contents: Contents, metrics: dict[str, Json], results_digest: str
-) -> Iterator[Problem]:
+def _report_problems(folder: Path, contents: Contents, metrics: dict[str, Json], claim: Claim) -> Iterator[Problem]:
     """Yield that the report says something else than the rows; a bundle without one is no worse evidence."""
-    path = folder / layout.REPORT
-    if not path.is_file():
+    signed = claim.files.get(str(layout.REPORT))
+    if signed is None:
         return
-    text = render(contents, metrics, results_digest=results_digest)
-    if path.read_bytes() != text.encode():
-        yield Problem(str(path), "is not the report that the rows give", "`kit report` writes that one")
+    text = render(contents, metrics, results_digest=claim.results_digest)
+    if both_digests(text.encode()) != signed:
+        yield Problem(
+            f"{folder}/{layout.REPORT}", "is not the report that the rows give", "`kit report` writes that one"
+        )
 
 
-def _crate_problems(folder: Path) -> Iterator[Problem]:
+def _crate_problems(folder: Path, claim: Claim) -> Iterator[Problem]:
     """Yield that the bundle is described to archives as something else than it is."""
-    path = folder / layout.CRATE
-    if not path.is_file() or path.read_bytes() != canonical_json(crate_metadata(folder)):
-        yield Problem(str(path), "is not what the bundle's other files give")
+    if both_digests(canonical_json(crate_metadata(folder))) != claim.files.get(str(layout.CRATE)):
+        yield Problem(f"{folder}/{layout.CRATE}", "is not what the bundle's other files give")
 
 
 def signer_problem(where: str, fingerprint: str, signers: Signers | None) -> Problem | None:

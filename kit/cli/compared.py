@@ -37,7 +37,7 @@ def compare_and_render(
         Trouble: a bundle cannot be read.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
-        digests = folder_results_digest(first), folder_results_digest(second)
         left, right = load_contents(first), load_contents(second)
+        digests = folder_results_digest(first), folder_results_digest(second)
         comparison = compare(left, right, results_digests=digests, margin=margin, key=key)
         return comparison, render(comparison, left, right) if html else ""
