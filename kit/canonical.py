@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import rfc8785
 
-from kit.errors import Finding, Problem, Trouble, child_path
+from kit.errors import MAX_PROBLEMS, Finding, Problem, Trouble, child_path
+from kit.paths import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +63,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Json]]:
         Finding: a line is too long, not valid JSON, or not an object.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as stream:
+    with open_at_once(path) as stream:
         yield from rows_in(stream, str(path))
 
 
@@ -146,7 +147,7 @@ def read_json(path: Path) -> Json:
         Finding: it is not strict JSON; all problems at once.
     """
     try:
-        with path.open("rb") as stream:
+        with open_at_once(path) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise Trouble.of(path, f"cannot be read ({error.strerror})", "check the name and the permissions") from error
@@ -201,6 +202,8 @@ class _Constant(str):
 
 def _plain(value: object, path: str, depth: int, where: str, problems: list[Problem]) -> Json:
     """Turn a parsed value into plain objects, noting what no two readers would read alike."""
+    if len(problems) > MAX_PROBLEMS:  # enough is known, and a hostile file could have millions
+        return None
     if depth > MAX_DEPTH:
         problems.append(Problem(where, f"is nested deeper than {MAX_DEPTH} levels", "", path))
         return None
@@ -239,6 +242,8 @@ def _wrong_scalar(value: object) -> tuple[str, str] | None:
 def _plain_object(pairs: _Pairs, path: str, depth: int, where: str, problems: list[Problem]) -> dict[str, Json]:
     result: dict[str, Json] = {}
     for key, item in pairs:
+        if len(problems) > MAX_PROBLEMS:
+            break
         below = child_path(path, key)
         if key in result:
             problems.append(Problem(where, f"the key {key!r} occurs twice", "keep one of them", below))

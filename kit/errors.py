@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PLAIN_KEY = re.compile(r"[$A-Za-z_][\w-]*")
+
+MAX_PROBLEMS = 200
+"""How many problems are told at once: a file of a stranger's can hold millions, and nobody mends more in one go."""
+MAX_CHARACTERS = 2000
+"""How much is told of one thing: the name of a field can be as long as the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,14 @@ class Problem:
         place = f"{self.where}::{self.path}" if self.path else self.where
         return f"{place}: {self.what}; {self.remedy}" if self.remedy else f"{place}: {self.what}"
 
+    def shortened(self) -> Problem:
+        """Return the same with no part of it longer than a person would read."""
+        return Problem(*map(_shortened, (self.where, self.what, self.remedy, self.path)))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
+
 
 def child_path(path: str, key: str | int) -> str:
     """Return the JSON path of a member: `$.a.b`, `$.a[0]`, `$.files['x.jsonl']`."""
@@ -39,13 +53,17 @@ def child_path(path: str, key: str | int) -> str:
 
 
 class KitError(Exception):
-    """Every error that the kit raises on purpose; carries all problems found."""
+    """Every error that the kit raises on purpose; carries all problems found, up to a number that can be read."""
 
     exit_code: ClassVar[int] = 2
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the problems in the order in which they were found."""
-        self.problems = tuple(problems)
+        first = [problem.shortened() for problem in islice(problems, MAX_PROBLEMS + 1)]
+        if len(first) > MAX_PROBLEMS:
+            what = f"has more than {MAX_PROBLEMS} problems, of which these are the first"
+            first[-1] = Problem(first[0].where, what, "mend these, and look again")
+        self.problems = tuple(first)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def __reduce__(self) -> tuple[type[KitError], tuple[tuple[Problem, ...]]]:

@@ -20,6 +20,7 @@ from kit.canonical import canonical_json, parse_json
 from kit.diff.compare import compare
 from kit.diff.grade import Grade
 from kit.errors import Finding, Trouble
+from kit.paths import open_at_once
 from kit.signer import dsse
 from kit.signer.public_key import fingerprint, from_ssh_base64, ssh_line
 from kit.signer.statement import STATEMENT_TYPE
@@ -246,7 +247,7 @@ def _object(value: Json) -> dict[str, Json]:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_at_once(path) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise Trouble.of(path, f"cannot be read ({error.strerror})", "name a file that `kit receipt` wrote") from error

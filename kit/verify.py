@@ -14,9 +14,8 @@ from kit.bundle import layout
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
 from kit.bundle.crate import crate_metadata
-from kit.bundle.files import walk
 from kit.canonical import canonical_json
-from kit.digests import json_digest
+from kit.digests import both_digests, json_digest
 from kit.errors import Finding, Problem
 from kit.identity import kit_identity
 from kit.report.html import render
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from kit.bundle.redaction import Redaction
     from kit.canonical import Json
     from kit.signer.signers import Signers
+    from kit.signer.statement import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +86,9 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         problems = [*([stranger] if stranger else []), *recomputed.problems]
         unchecked = list(recomputed.unchecked)
         if contents.completed_by == kit_identity():
-            problems += _report_problems(folder, contents, recomputed.metrics, intact.claim.results_digest)
-            problems += _crate_problems(folder)
-            problems += _card_problems(folder, recomputed.metrics)
+            problems += _report_problems(folder, contents, recomputed.metrics, intact.claim)
+            problems += _crate_problems(folder, intact.claim)
+            problems += _card_problems(folder, recomputed.metrics, intact.claim)
         else:
             written = f"the report, {layout.CRATE} and {layout.CARDS}/"
             unchecked.append(f"{written}: another kit wrote them; `kit report` writes this one's report")
@@ -111,30 +111,29 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         )
 
 
-def _report_problems(
-    folder: Path, contents: Contents, metrics: dict[str, Json], results_digest: str
-) -> Iterator[Problem]:
+def _report_problems(folder: Path, contents: Contents, metrics: dict[str, Json], claim: Claim) -> Iterator[Problem]:
     """Yield that the report says something else than the rows; a bundle without one is no worse evidence."""
-    path = folder / layout.REPORT
-    if not path.is_file():
+    signed = claim.files.get(str(layout.REPORT))
+    if signed is None:
         return
-    text = render(contents, metrics, results_digest=results_digest)
-    if path.read_bytes() != text.encode():
-        yield Problem(str(path), "is not the report that the rows give", "`kit report` writes that one")
+    text = render(contents, metrics, results_digest=claim.results_digest)
+    if both_digests(text.encode()) != signed:
+        yield Problem(
+            f"{folder}/{layout.REPORT}", "is not the report that the rows give", "`kit report` writes that one"
+        )
 
 
-def _crate_problems(folder: Path) -> Iterator[Problem]:
+def _crate_problems(folder: Path, claim: Claim) -> Iterator[Problem]:
     """Yield that the bundle is described to archives as something else than it is."""
-    path = folder / layout.CRATE
-    if not path.is_file() or path.read_bytes() != canonical_json(crate_metadata(folder)):
-        yield Problem(str(path), "is not what the bundle's other files give")
+    if both_digests(canonical_json(crate_metadata(folder))) != claim.files.get(str(layout.CRATE)):
+        yield Problem(f"{folder}/{layout.CRATE}", "is not what the bundle's other files give")
 
 
-def _card_problems(folder: Path, metrics: dict[str, Json]) -> Iterator[Problem]:
+def _card_problems(folder: Path, metrics: dict[str, Json], claim: Claim) -> Iterator[Problem]:
     """Yield that an adapter is described as something else than it is; a bundle without cards is no worse evidence."""
-    cards = {str(place): text.encode() for place, text in model_cards(folder, metrics).items()}
-    for name in walk(folder):
-        if name.startswith(f"{layout.CARDS}/") and (folder / name).read_bytes() != cards.get(name):
+    cards = {str(place): both_digests(text.encode()) for place, text in model_cards(folder, metrics).items()}
+    for name, signed in claim.files.items():
+        if name.startswith(f"{layout.CARDS}/") and signed != cards.get(name):
             yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")
 
 

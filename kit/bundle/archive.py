@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from kit.bundle.files import MAX_FILES, MAX_NAME_BYTES, name_problems, open_file, size_problems, walk
 from kit.digests import CHUNK_BYTES
 from kit.errors import Finding, KitError, Trouble
+from kit.paths import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +112,7 @@ def extract_zip(path: Path, folder: Path) -> None:
         Trouble: it cannot be read, or there is no space.
     """
     try:
-        with path.open("rb") as stream:
+        with open_at_once(path) as stream:
             entries = _read_entries(stream, path)
             _check_space(entries, folder.parent)
             for entry in entries:
@@ -210,7 +211,7 @@ def _read_entry(stream: BinaryIO, offset: int, path: Path) -> _Entry | None:
     if extra_length == 20 and size == _MAX_32 and len(header) >= _LOCAL.size + name_length + extra_length:
         (size,) = struct.unpack_from("<Q", header, _LOCAL.size + name_length + 4)
     entry = _Entry(name, size, crc32, offset)
-    if problems := list(name_problems([name], str(path))):
+    if problems := [*name_problems([name], str(path)), *size_problems({name: size}, str(path))]:
         raise Finding(problems)
     if not header.startswith(_local_header(entry)):
         raise Finding.of(f"{path}/{name}", "is not stored as the kit stores files", _REPACKED)

@@ -44,8 +44,8 @@ def compare_and_render(
         Trouble: a bundle cannot be read.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
-        digests = folder_results_digest(first), folder_results_digest(second)
         left, right = open_contents(first), open_contents(second)
+        digests = folder_results_digest(first), folder_results_digest(second)
         processes = _processes(sum(sum(walk(folder).values()) for folder in (first, second)))
         comparison = compare(left, right, results_digests=digests, margin=margin, key=key, processes=processes)
         return comparison, render(comparison, left, right) if html else ""

@@ -10,6 +10,7 @@ from kit.cells import BASE, TUNED
 from kit.digests import json_digest
 from kit.errors import Finding, Problem
 from kit.manifest import schema
+from kit.manifest.limits import cell_problems, value_problems
 from kit.manifest.model import Manifest
 from kit.manifest.places import Places
 from kit.manifest.pointer import PointerError, patched
@@ -68,6 +69,8 @@ def checked_manifest(document: Json, path: Path, places: Places) -> LoadedManife
 
 def document_problems(document: Json, where: str, *, draft: bool = False) -> list[Problem]:
     """Return what is wrong with the shape and the names of a document, which may still be a draft."""
+    if too_large := value_problems(document, where):
+        return too_large
     shape = schema.problems(document, where, draft=draft)
     said = {problem.path for problem in shape}
     return shape + [problem for problem in name_problems(document, where) if problem.path not in said]
@@ -102,6 +105,7 @@ def loaded(path: Path, places: Places, document: Document) -> LoadedManifest:
             *variation_problems(manifest, arms[variation.name], of_variation),
         ]
         problems.extend(problem for problem in again if (problem.what, problem.path) not in known)
+    problems += cell_problems(arms, where)
     if problems:
         raise Finding(problems)
     return LoadedManifest(path=path, places=places, document=document, manifest=manifest, arms=arms)

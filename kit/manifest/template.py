@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kit.errors import Finding, Problem, Trouble
 from kit.judge.template import template_problems
+from kit.paths import open_at_once
 
 if TYPE_CHECKING:
     from kit.manifest.parts import Source
@@ -25,7 +26,7 @@ def read_template(places: Places, source: Source) -> str:
     (name,) = source.files
     path = places.file(source, name)
     try:
-        with path.open("rb") as stream:
+        with open_at_once(path) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise Trouble.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.errors import Problem
+from kit.manifest.template import MAX_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,11 @@ def _syntax_problems(path: Path) -> list[Problem]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            return [Problem(str(path), f"is larger than {MAX_BYTES} bytes", "a template is a page of text")]
+        text = data.decode()
         ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
     except UnicodeDecodeError:
         return [Problem(str(path), "is not UTF-8", "save the file as UTF-8")]

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)?")
 """What the first word of a public key looks like, whatever the kind of key."""
-_WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
+_WORD = re.compile(r'((?:[^ \t"]|"(?:[^"\\]|\\.)*")+)(?:[ \t]+|$)')
+"""Spaces and tabs part words, as for ssh-keygen, and nothing else that Unicode calls white space."""
+_MOST_WORDS = 4
+"""Principals, options, kind, key."""
 _OPTION = re.compile(r'([A-Za-z-]+)(?:="((?:[^"\\]|\\.)*)")?(?:,(?=.)|$)')
 _TIME = re.compile(r"(\d{8})(\d{4}(?:\d\d)?)?(Z?)")
 _VALUED = frozenset({"namespaces", "valid-after", "valid-before"})
@@ -58,12 +61,22 @@ def parse_line(line: str) -> Entry:
     Raises:
         ValueError: it is not such a line, or has options that nobody knows.
     """
-    words = _WORD.findall(line)
+    words = _words(line)
     place = next((index for index, word in enumerate(words[:3]) if KEY_TYPE.fullmatch(word)), None)
     if place is None or place + 1 >= len(words):
         raise ValueError("is not a line with a public key")
     principals = words[0].strip('"') if place else ""
     return Entry(words[place], words[place + 1], principals, _options(words[1]) if place > 1 else {})
+
+
+def _words(line: str) -> list[str]:
+    """Return the words of a line up to the key; what comes after it is a comment, and may hold anything."""
+    words: list[str] = []
+    end = len(line) - len(line.lstrip(" \t"))
+    while len(words) < _MOST_WORDS and (match := _WORD.match(line, end)):
+        words.append(match[1])
+        end = match.end()
+    return words
 
 
 def _options(text: str) -> dict[str, str]:
@@ -85,7 +98,8 @@ def _matches(name: str, patterns: str) -> bool:
     """Tell whether a name matches a pattern-list (ssh_config(5)): `*`, `?`, and `!` before what must not match."""
     found = False
     for pattern in patterns.split(","):
-        expression = re.escape(pattern.removeprefix("!")).replace(r"\*", ".*").replace(r"\?", ".")
+        plain = re.sub(r"\*+", "*", pattern.removeprefix("!"))  # several mean one, and would take long to try
+        expression = re.escape(plain).replace(r"\*", ".*").replace(r"\?", ".")
         if re.fullmatch(expression, name):
             if pattern.startswith("!"):
                 return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kit.bundle import layout
 from kit.bundle.files import digest_files, open_file, results_digest, walk
 from kit.canonical import MAX_BYTES
-from kit.digests import both_digests
+from kit.digests import FileDigests, both_digests
 from kit.errors import Finding, Problem, Trouble
 from kit.signer import dsse, sshsig
 from kit.signer.public_key import fingerprint, to_pem
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path, PurePosixPath
 
-    from kit.digests import FileDigests
     from kit.signer.statement import Claim
 
 _SIGNATURES = (layout.STATEMENT, layout.SIGSTORE, layout.SUMS, layout.SUMS_SIGNATURE, layout.PUBLIC_KEY)
@@ -51,9 +50,9 @@ def check_integrity(folder: Path) -> Intact:
     """
     names = walk(folder)
     _check_signature_files(folder, names)
-    files = digest_files(folder, signed_names(names))
-    public_key = _check_sums(folder, files)
+    public_key = _check_sums(folder)
     claim = _check_statement(folder, public_key)
+    files = _digests(folder, {name: names[name] for name in signed_names(names)}, claim)
     problems = list(_differences(folder, claim.files, files))
     problems += _contradictions(folder, claim, public_key)
     if not problems and results_digest(files) != claim.results_digest:
@@ -75,16 +74,31 @@ def _check_signature_files(folder: Path, names: Collection[str]) -> None:
         raise Finding(problems)
 
 
-def _check_sums(folder: Path, files: Mapping[str, FileDigests]) -> bytes:
+def _digests(folder: Path, sizes: Mapping[str, int], claim: Claim) -> dict[str, FileDigests]:
+    """Read the files that can be what was signed: of another size than all of those, a file is not worth its bytes."""
+    signed = {file.size for file in claim.files.values()}
+    read = digest_files(folder, [name for name, size in sizes.items() if size in signed])
+    return {name: read.get(name, FileDigests(size, "", "")) for name, size in sizes.items()}
+
+
+def _check_sums(folder: Path) -> bytes:
     """Return the key that signed `SHA256SUMS`."""
     sums, signature = _read(folder, layout.SUMS), _read(folder, layout.SUMS_SIGNATURE)
     try:
         return sshsig.verify(sums, signature)
     except ValueError as error:
-        # Of the two, blame the one that is malformed, or that does not fit the tree.
-        if sshsig.is_one(signature) and sums != sums_text(files):
+        # Of the two, blame the one that is malformed, or that does not say what the statement says.
+        if sshsig.is_one(signature) and sums != _stated_sums(folder):
             raise Finding.of(folder / layout.SUMS, "is not what was signed", _AGAIN) from error
         raise Finding.of(folder / layout.SUMS_SIGNATURE, str(error), _AGAIN) from error
+
+
+def _stated_sums(folder: Path) -> bytes | None:
+    """Return the sums that the statement would give, whoever signed it; None where it is none."""
+    try:
+        return sums_text(read_statement(dsse.unverified_payload(_read(folder, layout.STATEMENT))).files)
+    except (ValueError, Finding):
+        return None
 
 
 def _check_statement(folder: Path, public_key: bytes) -> Claim:

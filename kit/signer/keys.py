@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 
 from kit.errors import Finding, Trouble
+from kit.paths import open_at_once
 from kit.signer.allowed import KEY_TYPE
 from kit.signer.public_key import from_ssh_base64, ssh_line, to_pem
 
@@ -67,7 +68,7 @@ def read_public_key(path: Path) -> bytes | None:
         Finding: it is a public key of another kind.
     """
     try:
-        with path.open("rb") as stream:
+        with open_at_once(path) as stream:
             words = stream.read(_MAX_KEY_FILE_BYTES).decode(errors="replace").split()
     except OSError:
         return None  # whoever reads it as a private key says so
@@ -126,7 +127,7 @@ def read_private_file(path: Path, remedy: str) -> bytes:
         Trouble: it cannot be read; `remedy` says what to do.
     """
     try:
-        with path.open("rb") as stream:
+        with open_at_once(path) as stream:
             mode = os.fstat(stream.fileno()).st_mode
             data = stream.read(_MAX_KEY_FILE_BYTES)
     except OSError as error:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ALGORITHM = b"ssh-ed25519"
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+_SPKI = bytes.fromhex("302a300506032b6570032100")
+"""What stands before the key in its SubjectPublicKeyInfo (RFC 8410 section 10.1): every Ed25519 key has this one."""
+_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/\s]{32,400}={0,2})\s*-----END PUBLIC KEY-----")
 
 
 def ssh_string(data: bytes) -> bytes:
@@ -41,7 +45,7 @@ def from_ssh_base64(text: str) -> bytes:
     except binascii.Error as error:
         raise ValueError("is not base64") from error
     public_key = blob[-KEY_BYTES:]
-    if blob != ssh_blob(public_key):
+    if blob != ssh_blob(public_key) or base64.b64encode(blob).decode() != text:
         raise ValueError("is not an Ed25519 public key")
     return public_key
 
@@ -58,10 +62,12 @@ def from_pem(data: bytes) -> bytes:
     Raises:
         ValueError: it is not an Ed25519 public key.
     """
-    key = load_pem_public_key(data)
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("is not an Ed25519 public key")  # noqa: TRY004 - the content is wrong, not the call
-    return key.public_bytes_raw()
+    match = _PEM.fullmatch(data.strip())
+    der = base64.b64decode(b"".join(match[1].split())) if match else b""
+    public_key = der[-KEY_BYTES:]
+    if der != _SPKI + public_key or len(public_key) != KEY_BYTES:
+        raise ValueError("is not an Ed25519 public key")
+    return public_key
 
 
 def fingerprint(public_key: bytes) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.errors import Finding, Problem, Trouble
+from kit.paths import open_at_once
 from kit.signer.allowed import KEY_TYPE, Entry, parse_line
 from kit.signer.public_key import ALGORITHM, fingerprint, from_pem, from_ssh_base64
 
@@ -64,7 +65,7 @@ def read_signers(path_or_text: str, at: datetime) -> Signers:
 
 def _read(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as stream:
+        with open_at_once(Path(path)) as stream:
             data = stream.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         remedy = "name a file of public keys, or a fingerprint SHA256:…"
@@ -79,11 +80,13 @@ def _of_lines(text: str, where: str, at: datetime) -> Signers:
     passed_over: dict[str, str] = {}
     notes: list[str] = []
     problems: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+    # Only a line feed ends a line: what hides behind another separator, ssh-keygen takes for a part of the comment.
+    for number, line in enumerate(text.split("\n"), 1):
+        entry_text = line.strip(" \t\r")
+        if not entry_text or entry_text.startswith("#"):
             continue
         try:
-            entry = parse_line(line)
+            entry = parse_line(entry_text)
             reason = _why_not(entry, at)
             key = fingerprint(from_ssh_base64(entry.key)) if entry.kind == ALGORITHM.decode() else ""
         except ValueError as error:
