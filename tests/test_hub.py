@@ -307,7 +307,7 @@ def test_what_stays_wrong_is_not_pinned_and_not_run(unfetched: World) -> None:
     unfetched.server.faults.append(Fault("wrong", address="/config.json", times=99))
     (problem,) = unfetched.fetch()
     assert "$.model.files['config.json']: ada/tiny-chat/config.json: was pinned as xxh3_128:" in problem
-    assert check(unfetched.load(), sample_environment(), unfetched.folder).problems
+    assert check(unfetched.load(), sample_environment()).problems
     unfetched.forget()
     with pytest.raises(Trouble, match="what the Hub gives is not what it lists"):
         unfetched.pin()

@@ -11,10 +11,8 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -29,7 +27,6 @@ from kit.digests import file_digest
 from kit.environment.record import record_environment
 from kit.errors import Finding, KitError, Trouble
 from kit.judge import judge_of_kind
-from kit.manifest import check as check_room
 from kit.manifest.check import check
 from kit.manifest.load import document_problems, load_manifest, loaded
 from kit.manifest.model import Manifest
@@ -328,7 +325,7 @@ def problems_after(project: Path, change: Callable[[Path], object]) -> str:
     path = pinned(project)
     change(project)
     loaded = load_manifest(path)
-    return lines(check(loaded, loaded.manifest.environment, project).problems, project)
+    return lines(check(loaded, loaded.manifest.environment).problems, project)
 
 
 def test_a_project_that_is_as_it_was_pinned_has_no_problem(project: Path) -> None:
@@ -336,7 +333,7 @@ def test_a_project_that_is_as_it_was_pinned_has_no_problem(project: Path) -> Non
     shutil.move(project / "data" / "sums.jsonl", project / "elsewhere" / "sums.jsonl")
     (project / "data" / "sums.jsonl").symlink_to("../elsewhere/sums.jsonl")  # a link that stays inside
     loaded = load_manifest(pinned(project))
-    report = check(loaded, loaded.manifest.environment, project)
+    report = check(loaded, loaded.manifest.environment)
     assert (report.problems, report.differences) == ([], [])
     assert report.prompts == {"unsafe": 12, "unsafe-sampled": 12, "sums": 4}
 
@@ -474,35 +471,11 @@ def test_what_cannot_go_with_choices_or_an_order_of_ones_own_is_told(project: Pa
     )
 
 
-def test_a_machine_that_is_too_small_is_told_beforehand(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1 << 20))
-    monkeypatch.setattr(check_room, "available_memory_mib", lambda: 100)
-    assert problems_after(project, lambda _root: None) == (
-        "ROOT/x.json::$.engine: about 1540 MiB of memory are needed, 100 MiB are free;"
-        " lower engine.kv_cache_mib or use a larger machine\n"
-        "ROOT: about 64 MiB of disk are needed, 1 MiB are free; free some, or choose another --out\n"
-    )
-
-
-def test_a_temporary_folder_too_small_for_a_merged_model_is_told_beforehand(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/proc")  # never on the disk of the project
-    free = {"/proc": 64 << 20}
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(str(path), 1 << 40)))
-    monkeypatch.setattr(Places, "size_bytes", lambda _places, _source: 100 << 20)
-    monkeypatch.setattr(check_room, "available_memory_mib", lambda: 1 << 20)
-    assert problems_after(project, lambda _root: None) == (
-        "/proc: about 100 MiB of disk are needed, 64 MiB are free;"
-        " set TMPDIR to a larger folder; in a container: docker run --tmpfs /tmp:exec,size=…\n"
-    )
-
-
 def test_a_judge_with_other_rules_is_a_problem_and_another_environment_is_not(project: Path) -> None:
     other = "xxh3_128:" + "0" * 32
     edited(project, lambda one: one["judges"]["exact"].update(rules=other))
     loaded = load_manifest(pinned(project))
-    report = check(loaded, {**loaded.manifest.environment, "python": "3.99.0"}, project)
+    report = check(loaded, {**loaded.manifest.environment, "python": "3.99.0"})
     here = judge_of_kind("exact").rules
     assert lines(report.problems, project) == (
         f"ROOT/x.json::$.judges.exact.rules: was pinned with {other}; this kit's judge has {here};"

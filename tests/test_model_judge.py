@@ -290,8 +290,8 @@ def test_two_runs_give_the_same_bytes_whatever_order_was_asked(project: Path, tm
     assert payload(first.folder) == payload(second.folder)
 
 
-def problems_of(manifest: Path, tmp_path: Path) -> str:
-    report = check(load_manifest(manifest), sample_environment(), tmp_path)
+def problems_of(manifest: Path) -> str:
+    report = check(load_manifest(manifest), sample_environment())
     return "\n".join(map(str, report.problems))
 
 
@@ -304,36 +304,34 @@ def problems_of(manifest: Path, tmp_path: Path) -> str:
         (b"{completion}" + b" " * (1 << 20), "template.txt: is larger than 1048576 bytes"),
     ],
 )
-def test_a_template_that_cannot_ask_is_found_before_a_run(
-    template: str | bytes, said: str, project: Path, tmp_path: Path
-) -> None:
+def test_a_template_that_cannot_ask_is_found_before_a_run(template: str | bytes, said: str, project: Path) -> None:
     path = project / "judge/template.txt"
     path.write_bytes(template if isinstance(template, bytes) else template.encode())
-    assert said in problems_of(write_judged(project), tmp_path)
+    assert said in problems_of(write_judged(project))
 
 
-def test_a_judges_files_are_held_to_their_digests(project: Path, tmp_path: Path) -> None:
+def test_a_judges_files_are_held_to_their_digests(project: Path) -> None:
     manifest = write_judged(project)
-    assert problems_of(manifest, tmp_path) == ""
+    assert problems_of(manifest) == ""
     (project / "judge/template.txt").write_text("Now {completion}?")
     (project / "judge/model/config.json").write_text('{"auto_map": {}}')
     (project / "judge/model/more.bin").write_text("")
-    found = problems_of(manifest, tmp_path)
+    found = problems_of(manifest)
     assert "$.judges.llm.template.files['template.txt']: was pinned as" in found
     assert "$.judges.llm.model.path: judge/model/more.bin could run code when it is loaded" in found
     assert "$.judges.llm.model.path: config.json asks for code of its own" in found
 
 
-def test_a_judge_without_a_chat_template_is_asked_as_it_stands_or_not_at_all(project: Path, tmp_path: Path) -> None:
+def test_a_judge_without_a_chat_template_is_asked_as_it_stands_or_not_at_all(project: Path) -> None:
     (project / "judge/model/chat_template.jinja").unlink()
-    assert "$.judges.llm.model.path: the tokenizer has no chat template" in problems_of(write_judged(project), tmp_path)
-    assert problems_of(write_judged(project, chat=False), tmp_path) == ""
+    assert "$.judges.llm.model.path: the tokenizer has no chat template" in problems_of(write_judged(project))
+    assert problems_of(write_judged(project, chat=False)) == ""
     (project / "judge/chat.jinja").write_text("{{ messages[0].content }}")
     template = {"path": "judge", "files": {"chat.jinja": None}}
     model = {"path": "judge/model", "dtype": "float32", "template": template}
-    assert problems_of(write_judged(project, model=model), tmp_path) == ""
+    assert problems_of(write_judged(project, model=model)) == ""
     (project / "judge/chat.jinja").write_text("{% if %}")
-    assert "judge/chat.jinja:1: is no Jinja template" in problems_of(write_judged(project, model=model), tmp_path)
+    assert "judge/chat.jinja:1: is no Jinja template" in problems_of(write_judged(project, model=model))
 
 
 def test_a_manifest_without_such_a_judge_has_no_trace_of_them(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_what_cannot_be_done_with_recorded_answers_is_refused(
 def test_a_row_without_its_answer_is_named_before_a_run(tmp_path: Path) -> None:
     rows = [*ROWS, {"id": "e", "category": "y", "prompt": "E?"}]
     manifest = recorded(tmp_path / "project", rows)
-    report = check(load_manifest(manifest), sample_environment(), tmp_path)
+    report = check(load_manifest(manifest), sample_environment())
     assert any("answers.jsonl:5" in problem.where and "'completion'" in problem.what for problem in report.problems)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from kit.cli.present import errors_as_json, json_option, problems_json, show_json, show_problems
+from kit.cli.present import errors_as_json, json_option, problems_json, show_json, show_problems, show_warnings
 from kit.visible import on_one_line
 
 if TYPE_CHECKING:
@@ -31,26 +31,38 @@ SHOWN_DIFFERENCES = 12
     type=click.Path(path_type=Path, file_okay=False),
     help="With --plan: where `kit reproduce --store` finds finished steps. Otherwise those of a run that was cut off.",
 )
+@click.option("--fit", "with_fit", is_flag=True, help="Print what each step needs of which device, and all lengths.")
+@click.option(
+    "--accelerator",
+    "planned",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    metavar="GIB",
+    help="Estimate for an accelerator with so much memory, not for what is here; once for each.",
+)
 @click.option("--show-prompt", is_flag=True, help="Print what the model will see, token by token; needs torch.")
 @json_option
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - one for each option
     ctx: click.Context,
     manifest: Path,
     root: Path | None,
     store: Path | None,
+    planned: tuple[float, ...],
     *,
     strict: bool,
     with_plan: bool,
+    with_fit: bool,
     show_prompt: bool,
     as_json: bool,
 ) -> None:
     """Find everything that speaks against a run before it starts.
 
-    Looks at the manifest's form, every file's digest, the rows, the judges, memory and disk, and lists how this
-    environment differs from the one that was pinned. Of the Hub it only asks what is not here yet.
+    Looks at the manifest's form, every file's digest, the rows, the judges, memory, context length and disk, and lists
+    how this environment differs from the one that was pinned. Of the Hub it only asks what is not here yet.
     """
     from kit.cli.fetch_command import absence_problems
+    from kit.cli.fitting import planned_fit
     from kit.cli.here import environment, places
     from kit.manifest.check import check
     from kit.manifest.load import load_manifest
@@ -62,8 +74,10 @@ def command(
         switches = loaded.manifest.environment["switches"]
         here = environment(switches)  # type: ignore[arg-type]  # the schema guards it
         absent = absence_problems(loaded)
-        report = check(loaded, here, Path(), absent)
-        planned = _forecast(loaded, here, store) if with_plan and not report.problems else None
+        report = check(loaded, here, absent)
+        fitted = None if report.problems else planned_fit(loaded, here, planned, ctx.obj, is_counted=with_fit)
+        report.problems.extend(fitted.problems if fitted else [])
+        forecast = _forecast(loaded, here, store) if with_plan and not report.problems else None
         shown = _shown(ctx, loaded, here) if show_prompt and not report.problems else []
     unasked = any(one.problems for one in shown)
     bad = bool(report.problems) or unasked or (strict and bool(report.differences))
@@ -76,17 +90,23 @@ def command(
             "differences": [*differences],
         }
         if with_plan:
-            document["plan"] = planned.to_json() if planned else None
+            document["plan"] = forecast.to_json() if forecast else None
+        document["fit"] = fitted.to_json() if fitted else None
         if show_prompt:
             document["prompts"] = [one.to_json() for one in shown]
         show_json(document)
         ctx.exit(code)
     show_problems(report.problems)
     show_differences(report.differences, as_problems=strict)
-    if planned:
+    show_warnings(fitted.warnings if fitted else [])
+    if fitted and with_fit:
+        from kit.cli.fit_table import render as render_fit
+
+        click.echo(render_fit(fitted))
+    if forecast:
         from kit.cli.plan_table import render
 
-        click.echo(render(planned))
+        click.echo(render(forecast))
     if shown:
         from kit.cli.prompt_table import render as render_prompts
 

@@ -30,6 +30,12 @@ def show_problems(problems: Iterable[Problem]) -> None:
         click.echo("\n".join(map(on_one_line, str(problem).splitlines())), err=True)
 
 
+def show_warnings(problems: Iterable[Problem]) -> None:
+    """Print to stderr what may become a problem and does not stop anything, a line each."""
+    for problem in problems:
+        click.echo(f"note: {on_one_line(str(problem))}", err=True)
+
+
 def show_json(document: dict[str, Json]) -> None:
     """Print one JSON object to stdout."""
     import json

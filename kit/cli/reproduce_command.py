@@ -118,6 +118,7 @@ def _run(
     loaded: LoadedManifest, out: Path | None, store: Path | None, key: str | None, seams: Seams | None, *, strict: bool
 ) -> Outcome:
     from kit.cli.fetch_command import fetched
+    from kit.cli.fitting import require_fit
     from kit.cli.here import environment, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.manifest.check import check
@@ -129,10 +130,11 @@ def _run(
     temporary = require_temporary_folder(for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
     fetched(loaded)
-    report = check(loaded, here, target.parent)
+    report = check(loaded, here)
     show_differences(report.differences, as_problems=strict)
     if report.problems or (strict and report.differences):
         raise Finding(report.problems)
+    require_fit(loaded, here, target.parent, seams)
     note = passing_note(target, out)
     if note:
         click.echo(note, err=True)

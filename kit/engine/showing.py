@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show(jobs: list[GenerationJob], report: Report) -> None:
-    """Write, for each job, one row: its first prompt as the model sees it, its longest one, and what is wrong."""
+    """Write, for each job, one row: its first prompt as the model sees it, how long all are, and what is wrong."""
     for number, job in enumerate(jobs):
         tokenizer = load_tokenizer(job)
         rows = [(str(row["id"]), str(row["text"])) for row in read_rows(Path(job.prompts))]
@@ -36,6 +36,7 @@ def show(jobs: list[GenerationJob], report: Report) -> None:
             "text": tokenizer.decode(asked[0]),
             "tokens": first,
             "longest": {"prompt_id": rows[longest][0], "tokens": len(asked[longest])},
+            "lengths": [len(ids) for ids in asked],
             "problems": [*problems, *_room(rows[longest][0], len(asked[longest]), job)],
         }
         write_rows(Path(job.out) / SHOWN, [row])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.environment.compare import Difference, differences
-from kit.environment.hardware import available_memory_mib
 from kit.errors import Finding, KitError, Problem, child_path
 from kit.judge.choice import ChoiceJudge, option_letter
 from kit.manifest.files import every_source, source_problems
@@ -26,11 +22,6 @@ if TYPE_CHECKING:
     from kit.manifest.load import LoadedManifest
     from kit.manifest.model import DataSet, Evaluation, Manifest
 
-PROCESS_MIB = 1536
-"""Memory of a worker before it has loaded a model: interpreter, torch and vLLM, as measured on a processor."""
-TRAINING_COPIES = 4
-"""Weights, gradients and AdamW's two moments, in fp32."""
-
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
@@ -43,15 +34,12 @@ class CheckReport:
     """Evaluation → how many prompts it asks."""
 
 
-def check(
-    loaded: LoadedManifest, environment: Mapping[str, Json], workspace: Path, absent: Sequence[Problem] = ()
-) -> CheckReport:
-    """Look at everything that a run of this manifest would need.
+def check(loaded: LoadedManifest, environment: Mapping[str, Json], absent: Sequence[Problem] = ()) -> CheckReport:
+    """Look at everything that a run of this manifest would need; whether it fits, `kit.fit` tells.
 
     Args:
         loaded: a valid, pinned manifest.
         environment: this machine's, as `record_environment` gives it.
-        workspace: an existing folder on the disk that the run would write to.
         absent: why files on the Hub are not here, if they are not; they are not looked at then.
     """
     where, manifest = str(loaded.path), loaded.manifest
@@ -62,7 +50,6 @@ def check(
         problems += template_problems(loaded)
         for place, asked in _asked_models(manifest).items():
             problems += asking_problems(loaded.places, asked, where, place)
-        problems += _room_problems(loaded, workspace)
     for name, judge in manifest.judges.items():
         problems += rules_problems(judge, where, child_path("$.judges", name))
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
@@ -131,43 +118,3 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
 def _asked_models(manifest: Manifest) -> dict[str, AskedModel]:
     """Return what is asked by each judge that asks a model, by the judge's place in the manifest."""
     return {child_path("$.judges", name): one.asked for name, one in manifest.judges.items() if one.asked}
-
-
-def _room_problems(loaded: LoadedManifest, workspace: Path) -> list[Problem]:
-    """Compare what a run needs with what the machine has free; a rough sum that errs on the high side."""
-    manifest = loaded.manifest
-    weights_mib = loaded.places.size_bytes(manifest.model.source) >> 20
-    copies = TRAINING_COPIES if manifest.finetune and manifest.finetune.method == "full" else 2
-    judges_mib = [
-        (loaded.places.size_bytes(asked.model.source) >> 20) + asked.engine.kv_cache_mib
-        for asked in _asked_models(manifest).values()
-    ]
-    generating_mib = weights_mib + manifest.engine.kv_cache_mib
-    needed_mib = PROCESS_MIB + max(copies * 2 * weights_mib, generating_mib, *judges_mib)
-    free_mib = available_memory_mib()
-    problems = []
-    if not manifest.environment["accelerators"] and needed_mib > free_mib:
-        what = f"about {needed_mib} MiB of memory are needed, {free_mib} MiB are free"
-        problems.append(
-            Problem(str(loaded.path), what, "lower engine.kv_cache_mib or use a larger machine", "$.engine")
-        )
-    sets_of_weights = max(1, len(manifest.seeds.training)) * (1 + len(manifest.variations))
-    disk_mib, merged_mib = 64 + 2 * weights_mib * sets_of_weights, weights_mib if _merges(loaded) else 0
-    temporary = Path(tempfile.gettempdir())
-    if temporary.stat().st_dev == workspace.stat().st_dev:
-        disk_mib, merged_mib = disk_mib + merged_mib, 0
-    problems += _disk_problems(workspace, disk_mib, "free some, or choose another --out")
-    remedy = "set TMPDIR to a larger folder; in a container: docker run --tmpfs /tmp:exec,size=…"
-    return problems + _disk_problems(temporary, merged_mib, remedy)
-
-
-def _merges(loaded: LoadedManifest) -> bool:
-    """Tell whether an adapter is merged into a temporary copy of the model."""
-    tuned = [manifest.finetune for manifest in loaded.arms.values() if manifest.finetune]
-    return any(finetune.serving == "merged" and finetune.method != "full" for finetune in tuned)
-
-
-def _disk_problems(folder: Path, needed_mib: int, remedy: str) -> list[Problem]:
-    free_mib = shutil.disk_usage(folder).free >> 20
-    what = f"about {needed_mib} MiB of disk are needed, {free_mib} MiB are free"
-    return [Problem(str(folder), what, remedy)] if needed_mib > free_mib else []

@@ -1,0 +1,69 @@
+"""Estimating for `kit check` and `kit reproduce`: for which machine, and who counts tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from kit.cli.present import show_warnings
+from kit.errors import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kit.canonical import Json
+    from kit.execute import Seams
+    from kit.fit.report import Fit, Tokenizing
+    from kit.manifest.load import LoadedManifest
+
+
+def require_fit(loaded: LoadedManifest, here: dict[str, Json], workspace: Path, seams: Seams) -> None:
+    """Say what may not fit this machine; count tokens only where their bytes leave a doubt.
+
+    Raises:
+        Finding: it does not fit.
+        Trouble: the model's tokenizer cannot be loaded.
+    """
+    from kit.fit.machine import machine_here
+    from kit.fit.report import fit
+
+    machine = machine_here(here)
+    found = fit(loaded, machine, workspace)
+    if found.is_in_doubt:
+        found = fit(loaded, machine, workspace, tokenizing(seams, here))
+    show_warnings(found.warnings)
+    if found.problems:
+        raise Finding(found.problems)
+
+
+def planned_fit(
+    loaded: LoadedManifest,
+    here: dict[str, Json],
+    accelerators_gib: Sequence[float],
+    seams: Seams | None,
+    *,
+    is_counted: bool,
+) -> Fit:
+    """Return whether it fits the accelerators that are named, this machine, or that which was pinned, in this order."""
+    from kit.fit.machine import machine_here, machine_pinned, machine_planned
+    from kit.fit.report import fit
+
+    machine = machine_here(here)
+    if accelerators_gib:
+        machine = machine_planned(accelerators_gib, machine.memory)
+    elif not here["accelerators"]:
+        # Whoever checks on a laptop, or before renting, wants to know of the machine that it is for.
+        machine = machine_pinned(loaded.manifest.environment) or machine
+    return fit(loaded, machine, Path(), tokenizing(seams, here) if is_counted else None)
+
+
+def tokenizing(seams: Seams | None, here: dict[str, Json]) -> Tokenizing | None:
+    """Return who counts tokens; None in an install without the tokenizers."""
+    from kit.cli.here import inherited_variables
+    from kit.fit.report import Tokenizing
+    from kit.worker.process import Worker
+
+    if "transformers" not in cast("dict[str, str]", here["packages"]):
+        return None
+    worker = seams.worker if seams else Worker(inherited_variables())
+    return Tokenizing(worker, cast("dict[str, str]", here["switches"]))

@@ -1,0 +1,104 @@
+"""The tensors that a model's safetensors files hold, by name, read from their headers alone."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from kit.canonical import parse_json, read_json
+from kit.errors import Finding, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from kit.canonical import Json
+    from kit.manifest.parts import Source
+    from kit.manifest.places import Places
+
+INDEX = "model.safetensors.index.json"
+SUFFIX = ".safetensors"
+MAX_HEADER_BYTES = 32 << 20
+"""Of one file; the format itself allows 100 MB, and a model of a thousand layers takes 2 MB."""
+_BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor as it lies on disk."""
+
+    dtype: str
+    """As the format names it: `F32`, `BF16`, `I8`, …"""
+    dims: tuple[int, ...]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.dims)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether loading it in a dtype converts it: true of full and half precision, false of quantized formats."""
+        return self.dtype in ("F64", "F32", "F16", "BF16")
+
+    @property
+    def stored_bytes(self) -> int:
+        """How many bytes it takes as it is."""
+        bits = _BITS.get(self.dtype) or int("".join(filter(str.isdigit, self.dtype.split("_")[0])) or 8)
+        return self.numbers * bits // 8
+
+
+def tensors_of(places: Places, source: Source) -> dict[str, Tensor]:
+    """Return the tensors of a model whose files are there; of copies in another layout only those that a loader takes.
+
+    Raises:
+        Finding: a file is not in the format.
+    """
+    found: dict[str, Tensor] = {}
+    for name in _weight_files(places, source):
+        found |= read_header(places.file(source, name))
+    return found
+
+
+def _weight_files(places: Places, source: Source) -> Iterable[str]:
+    """Return the files with weights: those of the index where there is one, as transformers and vLLM choose them."""
+    files = sorted(name for name in source.files if name.endswith(SUFFIX) and not name.startswith("consolidated"))
+    if INDEX not in source.files:
+        return files
+    index = read_json(places.file(source, INDEX))
+    listed = index.get("weight_map") if isinstance(index, dict) else None
+    named = {name for name in listed.values() if isinstance(name, str)} if isinstance(listed, dict) else set[str]()
+    return [name for name in files if name in named] or files
+
+
+def read_header(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of one file (format: huggingface/safetensors, README, "Format").
+
+    Raises:
+        Finding: it is not in the format.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES + 1
+        if size > MAX_HEADER_BYTES:
+            raise _not_weights(path)
+        data = stream.read(size)
+    header = parse_json(data, str(path))
+    if not isinstance(header, dict):
+        raise _not_weights(path)
+    return {name: _tensor(entry, path) for name, entry in header.items() if name != "__metadata__"}
+
+
+def _tensor(entry: Json, path: Path) -> Tensor:
+    dtype, dims = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
+    if not isinstance(dtype, str) or not isinstance(dims, list):
+        raise _not_weights(path)
+    if not all(type(one) is int and one >= 0 for one in dims):
+        raise _not_weights(path)
+    return Tensor(dtype, tuple(cast("list[int]", dims)))
+
+
+def _not_weights(path: Path) -> Finding:
+    return Finding([Problem(str(path), "is not a safetensors file", "fetch it again, or convert the weights")])
