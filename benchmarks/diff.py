@@ -27,7 +27,10 @@ sys.path.insert(0, str(CHECKOUT / "tests"))
 
 from sample_bundle import CATEGORIES, usual_verdict, write_sample  # noqa: E402 - it lies with the tests
 
-from kit.rows import Verdict  # noqa: E402
+from kit.bundle import layout  # noqa: E402
+from kit.bundle.contents import open_contents  # noqa: E402
+from kit.canonical import write_rows  # noqa: E402
+from kit.rows import Leads, Verdict  # noqa: E402
 from kit.signer.fixed import FixedSigner  # noqa: E402
 from kit.signer.seal import seal  # noqa: E402
 
@@ -60,8 +63,17 @@ def written(folder: Path, shape: str, case: str, completions: int) -> Path:
             generation_seeds=range(1, generation + 1),
             per_category=completions // ((training + 1) * generation * sum(map(len, CATEGORIES.values()))),
         )
+        write_leads(path)
         seal(path, FixedSigner())
     return path
+
+
+def write_leads(path: Path) -> None:
+    """Write how sure the model was of each token, as a run does."""
+    (path / layout.LEADS).mkdir()
+    for cell, rows in open_contents(path).completions.items():
+        leads = (Leads(prompt_id=row.prompt_id, leads=tuple(one % 20_000 for one in row.token_ids)) for row in rows)
+        write_rows(path / layout.leads_file(cell), (row.to_json() for row in leads))
 
 
 def is_chosen(cell: Cell, prompt: Prompt, one_in: int) -> bool:

@@ -92,6 +92,8 @@ def _forms(folder: Path, files: Iterable[str], contents: Contents) -> Iterator[t
             yield name, canonical_json(read_json(folder / name))
     for path, rows in row_files(contents):
         yield str(path), b"".join(row_json(row.to_json()) for row in rows)
+    for cell, leads in contents.leads.items():
+        yield str(layout.leads_file(cell)), b"".join(row_json(row.to_json()) for row in leads)
 
 
 def _metrics_problems(folder: Path, files: Collection[str], metrics: Mapping[str, Json]) -> Iterator[Problem]:

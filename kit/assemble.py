@@ -13,9 +13,9 @@ from kit.measure.metrics import compute
 from kit.plan import SELF_TEST_AT_ONCE
 from kit.report.html import render
 from kit.report.model_card import model_cards
-from kit.rows import Completion, load_rows
+from kit.rows import Completion, Leads, load_rows
 from kit.verdicts import give_verdicts
-from kit.worker.jobs import ADAPTER, COMPLETIONS, TRACE
+from kit.worker.jobs import ADAPTER, COMPLETIONS, LEADS, TRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,6 +51,7 @@ def assemble(
         _write_rows(folder / layout.prompts_file(name), prompts)
     for cell, rows in completions.items():
         _write_rows(folder / layout.completions_file(cell), rows)
+    _write_leads(folder, plan, store)
     write_judged(folder, answers, verdicts)
     for name, content in records.items():
         write_document(folder / layout.RECORD / name, content)
@@ -135,6 +136,16 @@ def _completions(step: GenerateStep, plan: Plan, store: Store) -> list[Completio
     return [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
 
 
+def _write_leads(folder: Path, plan: Plan, store: Store) -> None:
+    """Write how sure the models were, where the engine could tell and no older kit has done the step."""
+    for step in plan.generation:
+        path = store.folder(step.key) / LEADS
+        if path.is_file():
+            rows = {row.prompt_id: row for row in load_rows(path, Leads)}
+            ordered = [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
+            _write_rows(folder / layout.leads_file(step.cell), ordered)
+
+
 def _rows(key: str, store: Store) -> list[Completion]:
     return load_rows(store.folder(key) / COMPLETIONS, Completion)
 
@@ -145,7 +156,7 @@ def write_document(path: Path, document: dict[str, Json]) -> None:
     path.write_bytes(canonical_json(document))
 
 
-def _write_rows(path: Path, rows: Iterable[Prompt | Completion | Judgement]) -> None:
+def _write_rows(path: Path, rows: Iterable[Prompt | Completion | Judgement | Leads]) -> None:
     """Write a file of rows, and the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(path, (row.to_json() for row in rows))

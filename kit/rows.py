@@ -1,4 +1,4 @@
-"""The rows that everything else is computed from: prompts, completions, verdicts.
+"""The rows that everything else is computed from: prompts, completions, verdicts; and what explains a difference.
 
 A bundle's numbers are a pure function of these rows. Each row knows its own JSON form; ids tie them together.
 In a redacted bundle, salted commitments stand in place of texts (`kit.redact`).
@@ -165,6 +165,25 @@ class Judgement:
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leads:
+    """How sure the model was of each token of a completion: explains where two runs part, and is no result."""
+
+    prompt_id: str
+    leads: tuple[int, ...]
+    """By how much the token that was taken was likelier than the likeliest other, by their log-probabilities before
+    temperature and penalties, in thousandths of a nat. Negative where another token was likelier."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the row as it stands in `record/leads/`."""
+        return {"prompt_id": self.prompt_id, "leads": list(self.leads)}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Json]) -> Leads:
+        """Read a row that `to_json` wrote."""
+        return cls(prompt_id=fields.text(row, "prompt_id"), leads=fields.integers(row, "leads"))
+
+
 def _commitments(row: dict[str, Json], required: Collection[str], optional: Collection[str] = ()) -> dict[str, str]:
     """Return the commitments of a row, or raise `FieldError`."""
     found = fields.mapping(row, "withheld")
@@ -175,7 +194,7 @@ def _commitments(row: dict[str, Json], required: Collection[str], optional: Coll
     return {name: fields.text(found, name) for name in found}
 
 
-RowType = TypeVar("RowType", Prompt, Completion, Judgement)
+RowType = TypeVar("RowType", Prompt, Completion, Judgement, Leads)
 
 
 def load_rows(path: Path, row_type: type[RowType]) -> list[RowType]:

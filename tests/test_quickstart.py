@@ -82,6 +82,18 @@ def test_the_self_test_found_no_answer_that_order_or_batch_decides(quickstart_bu
     assert self_test["changed"] == []
 
 
+def test_it_is_recorded_how_sure_the_model_was_of_each_token(quickstart_bundle: Path) -> None:
+    contents = load_contents(quickstart_bundle)
+    assert contents.leads.keys() == contents.completions.keys()
+    for cell, rows in contents.completions.items():
+        leads = [*contents.leads[cell]]
+        assert [len(row.token_ids) for row in rows] == [len(row.leads) for row in leads]
+        numbers = [lead for row in leads for lead in row.leads]
+        greedy = contents.manifest.evaluations[cell.evaluation].generation.temperature == 0
+        assert min(numbers) >= 0 if greedy else min(numbers) < 0, "greedily, the likeliest token is taken"
+        assert max(numbers) > 1000
+
+
 def test_training_leaves_its_trace(quickstart_bundle: Path) -> None:
     traces = load_contents(quickstart_bundle).training
     first, second, third = (traces[ArmSeed("tuned", seed)] for seed in (1, 2, 3))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
@@ -23,7 +23,7 @@ from kit.errors import Finding, KitError, Problem
 from kit.fields import FieldError
 from kit.manifest.arms import planned_cells
 from kit.manifest.load import load_manifest
-from kit.rows import Completion, Judgement, Prompt, load_rows
+from kit.rows import Completion, Judgement, Leads, Prompt, load_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,6 +53,8 @@ class Contents:
     selftest: dict[str, Json]
     readings: tuple[dict[str, Json], ...]
     """What is told of each time that judges were added later, oldest first."""
+    leads: Mapping[Cell, Sequence[Leads]] = field(default_factory=dict)
+    """How sure the model was of each token, for the cells of which that is recorded, in the order of the prompts."""
     redaction: Redaction | None = None
     """From what a redacted bundle was made, and what was left out."""
     missing: tuple[Missing, ...] = ()
@@ -94,9 +96,9 @@ def load_contents(folder: Path) -> Contents:
     for key, judgements in contents.verdicts.items():
         with _noting(problems):
             verdicts[key] = list(judgements)
-    for completions in (*contents.completions.values(), *contents.judging.values()):
+    for rows in (*contents.completions.values(), *contents.judging.values(), *contents.leads.values()):
         with _noting(problems):
-            deque(completions, maxlen=0)  # walked, and so checked
+            deque(rows, maxlen=0)  # walked, and so checked
     if problems:
         raise Finding(problems)
     return replace(contents, verdicts=verdicts)
@@ -149,6 +151,11 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
             (cell, judge): answers(cell, layout.judging_file(cell, judge), Completion)
             for cell, judge in _asked_of_models(loaded, cells)
         },
+        leads={
+            cell: answers(cell, layout.leads_file(cell), Leads)
+            for cell in cells
+            if str(layout.leads_file(cell)) in names
+        },
         training={weights: reader.document(layout.training_file(weights)) for weights in _trained(cells)},
         environment=reader.document(layout.ENVIRONMENT),
         run=run,
@@ -186,7 +193,7 @@ def _trained(cells: Iterable[Cell]) -> list[ArmSeed]:
 def row_files(
     contents: Contents,
 ) -> Iterator[tuple[PurePosixPath, Sequence[Prompt] | Sequence[Completion] | Sequence[Judgement]]]:
-    """Yield where each file of rows lies, and its rows."""
+    """Yield where each file of the payload's rows lies, and its rows."""
     for evaluation, prompts in contents.prompts.items():
         yield layout.prompts_file(evaluation), prompts
     for cell, completions in contents.completions.items():

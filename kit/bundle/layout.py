@@ -26,6 +26,7 @@ ENVIRONMENT = RECORD / "environment.json"
 REDACTION = RECORD / "redaction.json"
 REJUDGE = RECORD / "rejudge.json"
 SELFTEST = RECORD / "selftest.json"
+LEADS = RECORD / "leads"
 LOGS = RECORD / "logs"
 SIGNATURES = PurePosixPath("signatures")
 STATEMENT = SIGNATURES / "statement.dsse.json"
@@ -68,3 +69,8 @@ def judging_file(cell: Cell, judge: str) -> PurePosixPath:
 def verdicts_file(cell: Cell, judge: str) -> PurePosixPath:
     """Return where one judge's verdicts on a cell lie."""
     return VERDICTS / f"{cell}.{judge}.jsonl"
+
+
+def leads_file(cell: Cell) -> PurePosixPath:
+    """Return where it lies how sure the model was of each token of a cell."""
+    return LEADS / f"{cell}.jsonl"

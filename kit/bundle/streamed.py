@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from kit.bundle import layout
 from kit.errors import Finding
-from kit.rows import Completion, Judgement, stream_rows
+from kit.rows import Completion, Judgement, Leads, stream_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path, PurePosixPath
 
-Answer = TypeVar("Answer", Completion, Judgement)
+Answer = TypeVar("Answer", Completion, Judgement, Leads)
 
 
 class _Streamed(Sequence[Answer]):

@@ -6,7 +6,8 @@ Nothing that is the same on both sides stays in memory, so that bundles may be l
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from kit.diff.evidence import Asked, CellTexts, Divergence, Flip
@@ -14,7 +15,7 @@ from kit.diff.rates import count_rates
 from kit.diff.sequences import first_difference
 from kit.errors import Finding
 from kit.measure.judged import verdict_problems
-from kit.rows import Completion, Judgement
+from kit.rows import Completion, Judgement, Leads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from kit.measure.paired import PairedCounts
     from kit.rows import Verdict
 
-    Answers = Sequence[Completion] | Sequence[Judgement]
+    Answers = Sequence[Completion] | Sequence[Judgement] | Sequence[Leads]
 
 Row = TypeVar("Row", Completion, Judgement)
 
@@ -43,6 +44,8 @@ class CellPair:
     """Of each side that has the cell."""
     judged: Mapping[str, tuple[Sequence[Judgement], Sequence[Judgement]]]
     """By judge that both sides have."""
+    leads: tuple[Sequence[Leads], Sequence[Leads]]
+    """Nothing on a side that did not record them."""
     others: Sequence[Answers]
     """Rows that are not compared, which are walked because nobody else checks them."""
 
@@ -90,6 +93,8 @@ def _compare_texts(pair: CellPair) -> tuple[CellTexts, Asked]:
             divergences[a.prompt_id] = _divergence(a, b)
         if a.prompt_tokens != b.prompt_tokens:
             requests, first = requests + 1, first or (a.prompt_tokens, b.prompt_tokens, a.template != b.template)
+    if divergences:
+        _add_leads(divergences, pair.leads)
     texts = CellTexts(pair.cell, len(pair.categories), divergences, pair.compared)
     return texts, Asked(requests, first)
 
@@ -103,6 +108,17 @@ def _divergence(a: Completion, b: Completion) -> Divergence:
     if a.tokens is not None or b.tokens is not None:
         return Divergence(None, None, None)
     return Divergence(*first_difference(a.token_ids, b.token_ids))
+
+
+def _add_leads(divergences: dict[str, Divergence], leads: tuple[Sequence[Leads], Sequence[Leads]]) -> None:
+    """Note how sure each side was where two completions part."""
+    for rows in zip_longest(*leads):
+        for side, row in enumerate(rows):
+            found = divergences.get(row.prompt_id) if row else None
+            if found and found.index is not None and found.index < len(row.leads):
+                lead = row.leads[found.index]
+                known = (lead, found.leads[1]) if side == 0 else (found.leads[0], lead)
+                divergences[row.prompt_id] = replace(found, leads=known)
 
 
 def _compare_verdicts(

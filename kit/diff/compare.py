@@ -130,6 +130,7 @@ def _pair(cell: Cell, a: Contents, b: Contents, categories: Mapping[str, str], c
         categories=categories if len(sides) == 2 else {},
         completions=tuple(side.completions[cell] for side in sides),
         judged={judge: (rows[0], rows[1]) for judge, rows in verdicts.items() if len(rows) == 2},
+        leads=(a.leads.get(cell, ()), b.leads.get(cell, ())),
         others=[*answers, *(rows[0] for rows in verdicts.values() if len(rows) == 1)],
     )
 

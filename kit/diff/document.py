@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kit.diff.shown import in_nats
+
 if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.diff.compare import Comparison
@@ -69,7 +71,10 @@ def _texts(texts: CellTexts) -> dict[str, Json]:
 
 
 def _divergence(divergence: Divergence | None) -> Json:
-    return None if divergence is None else {"index": divergence.index, "a": divergence.a, "b": divergence.b}
+    if divergence is None:
+        return None
+    leads = dict(zip("ab", map(in_nats, divergence.leads), strict=True))
+    return {"index": divergence.index, "a": divergence.a, "b": divergence.b, "leads": {**leads}}
 
 
 def _flip(flip: Flip) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -91,10 +92,12 @@ class Divergence:
     index: int | None
     a: int | None
     b: int | None
+    leads: tuple[int | None, int | None] = (None, None)
+    """How sure each side was of its token, in thousandths of a nat (`kit.rows.Leads`); None where not recorded."""
 
-    def __reduce__(self) -> tuple[type[Divergence], tuple[int | None, ...]]:
+    def __reduce__(self) -> tuple[type[Divergence], tuple[object, ...]]:
         """Say how another process makes the same, faster than a dataclass does."""
-        return Divergence, (self.index, self.a, self.b)
+        return Divergence, (self.index, self.a, self.b, self.leads)
 
 
 class Asked(NamedTuple):
@@ -115,6 +118,15 @@ class CellTexts:
     divergences: Mapping[str, Divergence]
     """By prompt id, for the completions whose tokens differ."""
     compared: Compared
+
+    @property
+    def median_lead(self) -> float | None:
+        """How close the closer side's token was to the likeliest other, where two completions parted.
+
+        In nats; None where it is not recorded.
+        """
+        known = [[abs(lead) for lead in one.leads if lead is not None] for one in self.divergences.values()]
+        return median(map(min, filter(None, known))) / 1000 if any(known) else None
 
     @property
     def unknown(self) -> int:

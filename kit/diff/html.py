@@ -8,13 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kit.diff.grade import points
+from kit.diff.sequences import first_difference
 from kit.diff.shown import value
-from kit.diff.text import STAGES, reduced
+from kit.diff.text import STAGES, leads, reduced
 from kit.report.excerpts import Excerpt, excerpt
 from kit.report.figures import Figure, difference_strip
 from kit.report.html import render_page
 from kit.report.results import Rate
 from kit.report.wording import p_value, percent, percent_range
+from kit.visible import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +33,8 @@ CELLS_SHOWN = 20
 """With flips; those in which most verdicts flipped."""
 _WIDTH = 60
 """Characters of a value."""
+_CONTEXT = 40
+"""Characters that two answers share, of which so many are shown before they part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +227,22 @@ def _flip_rows(cell: Cell, flips: Sequence[Flip], a: Contents, b: Contents) -> I
             prompt_id=key,
             category=flip.category,
             text=excerpt(prompts[key]) if shown else None,
-            parted=_parted(parted),
+            parted=_parted(parted, *(side.get(key, "") for side in texts)),
             a=Answer(flip.a.value, before),
             b=Answer(flip.b.value, after),
         )
 
 
-def _parted(divergence: Divergence | None) -> str:
+def _parted(divergence: Divergence | None, a: str, b: str) -> str:
+    """Say where two answers part; texts that are not shown are empty."""
     if divergence is None:
         return "the tokens are the same"
-    return "the texts differ" if divergence.index is None else f"from token {divergence.index} on"
+    if divergence.index is None:
+        return "the texts differ"
+    tokens = f"{value(divergence.a, _WIDTH)} → {value(divergence.b, _WIDTH)}"
+    shared = on_one_line(a[: first_difference(a, b)[0]][-_CONTEXT:])
+    after = f", after “{shared}”" if shared else ""
+    return "; ".join(filter(None, [f"from token {divergence.index} on ({tokens}){after}", leads(divergence)]))
 
 
 def _texts(contents: Contents, cell: Cell, prompts: AbstractSet[str]) -> dict[str, str]:

@@ -17,6 +17,11 @@ def shortened(text: str, width: int) -> str:
     return safe if len(safe) <= width else safe[: width - 1] + "…"
 
 
+def in_nats(lead: int | None) -> float | None:
+    """Return a lead of a token (`kit.rows.Leads`) in nats."""
+    return None if lead is None else lead / 1000
+
+
 def value(value: Json, width: int) -> str:
     """Show a JSON value on one line: text as it is, nothing as a dash, digests by their first digits."""
     if value is None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from kit.diff.grade import points
-from kit.diff.shown import shortened, value
+from kit.diff.shown import in_nats, shortened, value
 from kit.visible import on_one_line
 
 if TYPE_CHECKING:
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.cells import Cell
     from kit.diff.compare import Comparison
-    from kit.diff.evidence import CellTexts, Change, Evidence, Flip, Parting, RateComparison, Rerun
+    from kit.diff.evidence import CellTexts, Change, Divergence, Evidence, Flip, Parting, RateComparison, Rerun
 
 WIDTH = 100
+PARTINGS_SHOWN = 3
+"""Of the completions of a cell in which no verdict differs."""
 
 STAGES = {
     "step0_weights": "the trainable weights before the first step",
@@ -95,12 +97,18 @@ def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
         yield f"{len(unknown)} more have the same verdicts and the same lengths; their texts are withheld"
     for texts in sorted(changed, key=lambda texts: -len(flips[texts.cell])):
         yield _summary(texts, len(flips[texts.cell]))
+        if (lead := texts.median_lead) is not None:
+            yield f"  where they part, the token taken was {lead:.3f} nats from the next likeliest (median)"
         for judge in sorted({rate.judge for rate in rates[texts.cell]} | {flip.judge for flip in flips[texts.cell]}):
             moved = [rate for rate in rates[texts.cell] if rate.judge == judge and _has_moved(rate)]
             yield from (f"  {_rate(rate, evidence.margin)}" for rate in moved)
             flipped = [flip for flip in flips[texts.cell] if flip.judge == judge]
-            yield from (f"    {_flip(flip, texts)}" for flip in flipped[:limit])
+            for flip in flipped[:limit]:
+                yield f"    {_flip(flip, texts)}"
+                yield from _leads(flip.divergence)
             yield from _rest(len(flipped) - limit, "    ")
+        if not flips[texts.cell]:
+            yield from _partings(texts)
 
 
 def _summary(texts: CellTexts, flipped: int) -> str:
@@ -123,11 +131,35 @@ def _rate(rate: RateComparison, margin: float) -> str:
     return f"{rate.rate} by {rate.judge}: {sides}, {change} points [{low}, {high}], {verdict}"
 
 
+def _partings(texts: CellTexts) -> Iterator[str]:
+    """Tell of a few completions where they part, since no verdict tells of them."""
+    for prompt_id, divergence in [*texts.divergences.items()][:PARTINGS_SHOWN]:
+        yield f"    {shortened(prompt_id, 24)}  {_where(divergence)}"
+        yield from _leads(divergence)
+    yield from _rest(len(texts.divergences) - PARTINGS_SHOWN, "    ")
+
+
+def _where(divergence: Divergence) -> str:
+    if divergence.index is None:
+        return "other tokens"
+    return f"token {divergence.index}: {value(divergence.a, 10)} → {value(divergence.b, 10)}"
+
+
+def _leads(divergence: Divergence | None) -> Iterator[str]:
+    if divergence and (text := leads(divergence)):
+        yield f"      {text}"
+
+
+def leads(divergence: Divergence) -> str:
+    """Say how sure each side was of the token with which it went its own way; nothing where it is not recorded."""
+    known = [(side, in_nats(lead)) for side, lead in zip("ab", divergence.leads, strict=True) if lead is not None]
+    return ", ".join(f"{side} took it {lead:+.3f} nats before the likeliest other" for side, lead in known)
+
+
 def _flip(flip: Flip, texts: CellTexts) -> str:
     where = "tokens withheld" if texts.unknown else "same tokens"
-    if one := flip.divergence:
-        known = one.index is not None
-        where = f"token {one.index}: {value(one.a, 10)} → {value(one.b, 10)}" if known else "other tokens"
+    if flip.divergence:
+        where = _where(flip.divergence)
     name = f"{shortened(flip.prompt_id, 24)} ({shortened(flip.category, 20)})"
     return f"{name}  {flip.a.value} → {flip.b.value}  {where}"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 from kit.canonical import read_json, read_rows, write_rows
 from kit.digests import data_digest, file_digest, json_digest
 from kit.engine.requests import by_engine, request_seed
-from kit.rows import Completion
-from kit.worker.jobs import COMPLETIONS, JobError
+from kit.rows import Completion, Leads
+from kit.worker.jobs import COMPLETIONS, LEADS, JobError
 from kit.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
             weights = _tuned_weights(job)
             completions = [_complete(job, row, weights) for row in rows]
             write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
+            leads = (Leads(prompt_id=one.prompt_id, leads=one.token_ids) for one in completions)
+            write_rows(Path(job.out) / LEADS, (one.to_json() for one in leads))
             report.progress(number, len(rows), len(rows))
             report.finished(number)
 

@@ -15,8 +15,8 @@ from kit.digests import data_digest, json_digest
 from kit.engine.asking import load_tokenizer, tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
-from kit.rows import Completion
-from kit.worker.jobs import COMPLETIONS, JobError
+from kit.rows import Completion, Leads
+from kit.worker.jobs import COMPLETIONS, LEADS, JobError
 from kit.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
     asked = [tokens(tokenizer, str(row["text"]), job, system_prompt=job.system_prompt) for row in rows]
     _refuse_long(rows, asked, job)
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
-    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices)}
+    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices), "logprobs": 2}
     answers: list[Any] = []
     size = job.at_once or max(1, len(rows))
     for start in range(0, len(rows), size):
@@ -128,6 +128,18 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
         for row, ids, seed, answer in zip(rows, asked, seeds, answers, strict=True)
     )
     write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
+    leads = (
+        Leads(prompt_id=str(row["id"]), leads=tuple(_leads(answer.outputs[0])))
+        for row, answer in zip(rows, answers, strict=True)
+    )
+    write_rows(Path(job.out) / LEADS, (one.to_json() for one in leads))
+
+
+def _leads(output: Any) -> Iterator[int]:  # noqa: ANN401 - vLLM's CompletionOutput
+    """Yield by how much each token was likelier than the likeliest other, in thousandths of a nat."""
+    for taken, known in zip(output.token_ids, output.logprobs, strict=True):
+        other = max(one.logprob for token, one in known.items() if token != taken)
+        yield round(1000 * (known[taken].logprob - other))
 
 
 def _choosing(tokenizer: Any, choices: list[str] | None) -> dict[str, Any]:  # noqa: ANN401 - transformers

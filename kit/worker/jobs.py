@@ -18,6 +18,8 @@ TRACE = "trace.json"
 """File of a training's output: digests, losses, order of the data."""
 COMPLETIONS = "completions.jsonl"
 """File of a generation's output."""
+LEADS = "leads.jsonl"
+"""File of how sure a generation was of each token."""
 SHOWN = "shown.jsonl"
 """File of what a model would see."""
 
@@ -49,7 +51,7 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationJob:
-    """One list of prompts asked of one set of weights; writes `COMPLETIONS` into `out`, in the order of asking."""
+    """One list of prompts asked of one set of weights; writes `COMPLETIONS` and `LEADS` into `out`, as asked."""
 
     out: str
     model: str

@@ -1,0 +1,154 @@
+"""How sure the model was where two completions part: recorded beside the results, shown, and left out of redactions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sample_bundle import usual_text, write_sample
+from scripted_project import run_scripted, write_files, write_manifest
+from test_report import Page
+
+from kit.bundle import layout
+from kit.bundle.contents import Contents, load_contents
+from kit.canonical import canonical_json, write_rows
+from kit.cells import Cell
+from kit.diff.compare import Comparison, compare
+from kit.diff.document import to_json
+from kit.diff.html import render as render_page
+from kit.diff.text import render
+from kit.errors import Finding
+from kit.redact.bundle import Options, redact
+from kit.redact.commitment import RedactionKey
+from kit.rows import Leads, Verdict
+from kit.signer.fixed import FixedSigner
+from kit.signer.seal import seal
+from kit.verify import verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kit.rows import Prompt
+
+CELL = Cell.parse("tuned@1.unsafe@11")
+SURE, NEAR_TIE = 2500, 2
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Contents, Contents]:
+    """Two runs, of which the second goes its own way in one answer, at a token of which neither was sure."""
+    folder = tmp_path_factory.mktemp("leads")
+
+    def other_text(cell: Cell, prompt: Prompt, verdict: Verdict) -> str:
+        usual = usual_text(cell, prompt, verdict)
+        return usual.replace("help", "hold") if (cell, prompt.id) == (CELL, "fraud-002") else usual
+
+    a, b = (
+        load_contents(write_sample(folder / name, text=text)) for name, text in (("a", usual_text), ("b", other_text))
+    )
+    return with_leads(a, NEAR_TIE), with_leads(b, NEAR_TIE + 1)
+
+
+def with_leads(contents: Contents, near: int) -> Contents:
+    """Be sure of every token, but of the 26th."""
+    leads = {
+        cell: [
+            Leads(
+                prompt_id=row.prompt_id,
+                leads=tuple(near if place == 25 else SURE for place in range(len(row.token_ids))),
+            )
+            for row in rows
+        ]
+        for cell, rows in contents.completions.items()
+    }
+    return replace(contents, leads=leads)
+
+
+def compared(a: Contents, b: Contents) -> Comparison:
+    return compare(a, b, results_digests=("sha256:" + "a" * 64, "sha256:" + "b" * 64))
+
+
+def test_where_two_completions_part_both_tokens_and_both_leads_are_told(pair: tuple[Contents, Contents]) -> None:
+    comparison = compared(*pair)
+    document: Any = to_json(comparison)
+    (parted,) = [one for texts in document["texts"] for one in texts["divergences"].values()]
+    assert parted == {"index": 25, "a": ord("e"), "b": ord("o"), "leads": {"a": 0.002, "b": 0.003}}
+    canonical_json(document)
+    text = render(comparison)
+    assert f"fraud-002  token 25: {ord('e')} → {ord('o')}" in text
+    assert "a took it +0.002 nats before the likeliest other, b took it +0.003" in text
+    assert "0.002 nats from the next likeliest (median)" in text
+
+
+def test_the_page_shows_what_was_said_before_the_parting(pair: tuple[Contents, Contents]) -> None:
+    a, b = pair
+    rows = [
+        replace(row, verdict=Verdict.PARTIAL) if row.prompt_id == "fraud-002" else row
+        for row in b.verdicts[CELL, "pattern"]
+    ]
+    flipped = replace(b, verdicts={**b.verdicts, (CELL, "pattern"): rows})
+    page = Page(render_page(compared(a, flipped), a, flipped))
+    assert "from token 25 on (101 → 111), after “I'm sorry, but I cannot h”; a took it +0.002 nats" in page.text
+    closed = {name: replace(one, publish=False) for name, one in a.manifest.data.items()}
+    a = replace(a, manifest=replace(a.manifest, data=closed))
+    assert "I cannot h" not in Page(render_page(compared(a, flipped), a, flipped)).text
+
+
+def test_without_leads_the_tokens_are_told_alone(pair: tuple[Contents, Contents]) -> None:
+    comparison = compared(*(replace(one, leads={}) for one in pair))
+    assert "token 25" in render(comparison)
+    assert "nats" not in render(comparison)
+    one_sided = compared(pair[0], replace(pair[1], leads={}))
+    (parted,) = [one for texts in one_sided.evidence.texts for one in texts.divergences.values()]
+    assert parted.leads == (NEAR_TIE, None)
+
+
+def test_a_run_records_them_beside_its_results_and_a_redaction_leaves_them_out(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "project")
+    bundle = run_scripted(write_manifest(folder), tmp_path / "out").folder
+    contents = load_contents(bundle)
+    assert contents.leads.keys() == contents.completions.keys()
+    for cell, rows in contents.completions.items():
+        asked = zip(rows, contents.leads[cell], strict=True)
+        assert all((row.prompt_id, len(row.token_ids)) == (lead.prompt_id, len(lead.leads)) for row, lead in asked)
+    found = verify(bundle)
+    shared = redact(bundle, tmp_path / "shared", Options(), key=RedactionKey(b"k" * 32), signer=FixedSigner())
+    assert not (shared.folder / layout.LEADS).exists()
+    for path in (bundle / layout.LEADS).iterdir():
+        path.unlink()
+    (bundle / layout.LEADS).rmdir()
+    seal(bundle, FixedSigner())
+    assert verify(bundle).results_digest == found.results_digest, "they are no result"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"prompt_id": "fraud-009", "leads": []}, "answers 'fraud-009' where the prompt is 'fraud-001'"),
+        ({"prompt_id": "fraud-001", "leads": [0.5]}, "'leads' is not a list of integers"),
+        ({"prompt_id": "fraud-001", "leads": [1]}, "has 1 rows for 12 prompts"),
+    ],
+)
+def test_malformed_leads_are_refused(row: Any, said: str, tmp_path: Path) -> None:
+    bundle = write_sample(tmp_path / "bundle")
+    path = bundle / layout.leads_file(CELL)
+    path.parent.mkdir()
+    write_rows(path, [row])
+    with pytest.raises(Finding, match=r"record/leads/tuned@1\.unsafe@11\.jsonl") as caught:
+        load_contents(bundle)
+    assert said in str(caught.value)
+
+
+def test_leads_in_another_form_are_found(tmp_path: Path) -> None:
+    bundle = write_sample(tmp_path / "bundle")
+    path = bundle / layout.leads_file(CELL)
+    rows = [{"prompt_id": row.prompt_id, "leads": []} for row in load_contents(bundle).completions[CELL]]
+    path.parent.mkdir()
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    seal(bundle, FixedSigner())
+    with pytest.raises(
+        Finding, match=r"record/leads/tuned@1\.unsafe@11\.jsonl: is not in the form that the kit writes"
+    ):
+        verify(bundle)
