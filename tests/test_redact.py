@@ -609,11 +609,9 @@ def test_a_commitment_is_to_one_value_in_one_place(both: list[tuple[str, str, st
     assert commitment(KEY.salt(place, value), place, value) == one != OTHER_KEY.commit(place, value)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.just("0" * 64),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=6,
-)
+SCALAR = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.just("0" * 64)
+LIST = st.lists(SCALAR, max_size=3)
+JSON = SCALAR | LIST | st.dictionaries(st.text(max_size=3), SCALAR | LIST, max_size=3)
 
 
 @given(st.data())
