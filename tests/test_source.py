@@ -331,7 +331,7 @@ def test_a_packed_file_does_not_unpack_without_end(tmp_path: Path, monkeypatch: 
 ENDLESS = {
     "MAX_ROW_BYTES": (
         "a.csv",
-        "instruction,output\n" + '"\n",' * 1000,
+        "instruction,input,output\n" + '"\n",' * 1000,
         "a.csv: has a row of more than 1000 characters",
     ),
     "MAX_JSON_BYTES": ("a.json", "[" + "0," * 1000 + "0]", "a.json: is larger than 1000 bytes; make it JSONL, a row a"),
