@@ -24,6 +24,8 @@ MAX_UNPACKED_BYTES = 1 << 30
 """Of a file that is packed: a small one can unpack to more than any memory holds."""
 MAX_JSON_BYTES = 256 << 20
 """Of a JSON array, which is read as a whole; the field's data sets take 50 MB."""
+MAX_JSON_VALUES = 8_000_000
+"""Of the same, the commas in its texts included."""
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -93,7 +95,7 @@ def _json(path: Path, stream: BinaryIO) -> Iterator[Located]:
     data = stream.read(MAX_JSON_BYTES + 1)
     if len(data) > MAX_JSON_BYTES:
         raise Finding.of(path, f"is larger than {MAX_JSON_BYTES} bytes", "make it JSONL, a row a line")
-    document = parse_json(data, str(path))
+    document = parse_json(data, str(path), most_values=MAX_JSON_VALUES)
     if not isinstance(document, list):
         raise Finding.of(path, "is not a JSON array of rows", "is this the format that was declared?")
     for index, row in enumerate(document):
