@@ -25,6 +25,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 MAX_BYTES = 64 << 20
 """Largest JSON document that is read; manifests and statements are kilobytes."""
+MAX_VALUES = 2_000_000
+"""Most values of a document, each a hundred bytes of memory; the statement on 100,000 files has a million."""
 MAX_DEPTH = 64
 """Deepest nesting that is read; a manifest has six levels."""
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -156,7 +158,7 @@ def read_json(path: Path) -> Json:
     return parse_json(data, str(path))
 
 
-def parse_json(data: bytes, where: str) -> Json:
+def parse_json(data: bytes, where: str, *, most_values: int = MAX_VALUES) -> Json:
     """Parse strict JSON (RFC 8259 within the limits of RFC 7493).
 
     A number has one form, as in RFC 8785: 1.0 is read as 1, and 1e20 as the same double however it is written.
@@ -164,6 +166,8 @@ def parse_json(data: bytes, where: str) -> Json:
     Raises:
         Finding: the text is not UTF-8 or not JSON, a key occurs twice, or a value cannot be read alike everywhere.
     """
+    if sum(map(data.count, (b",", b"[", b"{"))) > most_values:  # before anything is built of them
+        raise Finding.of(where, f"holds more than {most_values} values", "this is not a document that the kit wrote")
     value = _parse(data, where)
     problems: list[Problem] = []
     plain = _plain(value, "$", 0, where, problems)

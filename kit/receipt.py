@@ -111,8 +111,10 @@ def make_receipt(
         Trouble: one of them cannot be read, or the signer cannot sign.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
-        parties = tuple(map(_party, (verify(first), verify(second))))
-        if digest_file(first / layout.RUN) == digest_file(second / layout.RUN):
+        verified = verify(first), verify(second)
+        parties = tuple(map(_party, verified))
+        same_record = digest_file(first / layout.RUN) == digest_file(second / layout.RUN)
+        if same_record or _made_of(verified[0]) == _made_of(verified[1]):
             raise Finding.of(second, "is the same run, not a rerun", "run it again: `kit reproduce BUNDLE`")
         digests = parties[0].results_digest, parties[1].results_digest
         found = compare(open_contents(first), open_contents(second), results_digests=digests, margin=margin)
@@ -166,6 +168,11 @@ def read_receipt(envelope: bytes) -> Receipt:
         raise ValueError(_NOT_ONE)
     dsse.verify(envelope, receipt.public_key)
     return receipt
+
+
+def _made_of(found: Verification) -> str:
+    """Return the digest of the statement that the run itself was signed with: a redaction is no other run."""
+    return found.redaction.statement if found.redaction else found.statement_digest
 
 
 def _party(found: Verification) -> Party:

@@ -15,6 +15,7 @@ lock installer.in --universal -o installer.txt
 lock sbom.in --universal --python-version 3.11 -o sbom.txt
 lock crate.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o crate-3.11.txt
 lock core.in --universal --python-version 3.11 -o core.txt
+lock fuzz.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraints core.txt -o fuzz-3.11.txt
 # Debian 12 has Python 3.11, Ubuntu 24.04 has 3.12. The CPU build of torch is locked for the former alone.
 cpu="--python-version 3.11 --python-platform x86_64-manylinux_2_28 --overrides cpu.overrides --constraints core.txt $torch"
 # shellcheck disable=SC2086 # options and their values

@@ -16,6 +16,7 @@ from kit.bundle.archive import write_zip
 from kit.cli import group
 from kit.cli.present import as_kit_error
 from kit.errors import KitError
+from kit.redact.key import make_redaction_key
 from kit.signer.seal import seal
 from kit.signer.signers import read_signers
 
@@ -174,3 +175,17 @@ def test_a_file_of_another_size_than_was_signed_is_not_read(good: Path) -> None:
         assert f"{extra}: was added after signing" in refusal("verify", good)
     finally:
         extra.unlink()
+
+
+def test_a_link_in_the_folder_for_what_is_written_leads_nowhere(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "paper").mkdir()
+    for name in ("numbers.tex", "opened.json", "draft.json"):
+        (tmp_path / "paper" / name).symlink_to(tmp_path / "elsewhere")
+    said = refusal("export", good, "--latex", tmp_path / "paper")
+    assert f"{tmp_path}/paper/numbers.tex: is a link" in said
+    key = tmp_path / "redaction_key"
+    make_redaction_key(key)
+    out = tmp_path / "paper/opened.json"
+    assert str(out) in refusal("redact", good, "--open", "unsafe:fraud-001", "--key", key, "--out", out)
+    assert str(tmp_path) in refusal("init", tmp_path / "paper/draft.json")
+    assert not (tmp_path / "elsewhere").exists()

@@ -20,6 +20,8 @@ from kit.cli import group
 from kit.diff.grade import Grade
 from kit.errors import Finding, KitError, Trouble
 from kit.receipt import Receipt, check_receipt, make_receipt, read_receipt
+from kit.redact.bundle import Options, redact
+from kit.redact.commitment import RedactionKey
 from kit.rows import Verdict
 from kit.signer import dsse
 from kit.signer.fixed import FixedSigner
@@ -121,7 +123,9 @@ def test_a_receipt_is_about_one_bundle_as_it_was_signed(folder: Path, envelope: 
 def test_what_is_no_rerun_gets_no_receipt(folder: Path, tmp_path: Path) -> None:
     resigned = shutil.copytree(folder / "a", tmp_path / "resigned")
     seal(resigned, REVIEWER)
-    for same in (folder / "a", resigned):
+    everything = Options(everything=True, without_adapters=False, anonymous=False)
+    redact(folder / "a", tmp_path / "redacted", everything, key=RedactionKey(bytes(32)), signer=REVIEWER)
+    for same in (folder / "a", resigned, tmp_path / "redacted"):
         with pytest.raises(Finding, match="is the same run, not a rerun"):
             make_receipt(folder / "a", same, REVIEWER, required=Grade.TOKENS, margin=None, time=TIME)
     other = write_rerun(tmp_path / "other", per_category=3)

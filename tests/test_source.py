@@ -101,7 +101,7 @@ NOT_CSV: dict[str, tuple[str | bytes, str]] = {
     ),
     "open quote": (HEADER + '1,a,b,safe\n2,"a,b,safe\n3,a,b,safe\n', "x:3: is not CSV (unexpected end of data); mend"),
     "text after a quote": (HEADER + '1,"a"b,b,safe\n', "x:2: is not CSV (',' expected after '\"'); mend the quotes"),
-    "Latin-1": (HEADER.encode() + "1,é,b,safe\n".encode("latin-1"), "x: byte 23 is not UTF-8; save the file as UTF-8"),
+    "Latin-1": (HEADER.encode() + "1,é,b,safe\n".encode("latin-1"), "x: is not UTF-8; save the file as UTF-8"),
     "no rows": (HEADER, "data set 'x': no row is selected; look at `rows.where` and at the file"),
 }
 
@@ -310,6 +310,7 @@ def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
         ("a.csv", b"text\n", "a.csv: has no column instruction, input, output"),
         ("a.json.gz", b"[]", "a.json.gz: is not a whole gzip file; get it again, or unpack it"),
         ("a.json.gz", gzip.compress(b"[" * 99)[:-9], "a.json.gz: is not a whole gzip file"),
+        ("a.json.gz", gzip.compress(b"[]")[:10] + b"\xff" * 9, "a.json.gz: is not a whole gzip file"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_refused(
@@ -325,6 +326,26 @@ def test_a_packed_file_does_not_unpack_without_end(tmp_path: Path, monkeypatch: 
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"instruction":"a","output":"b"}\n' * 100))
     said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", "a.jsonl.gz")))
     assert said.startswith("a.jsonl.gz: unpacks to more than 1000 bytes")
+
+
+ENDLESS = {
+    "MAX_ROW_BYTES": (
+        "a.csv",
+        "instruction,input,output\n" + '"\n",' * 1000,
+        "a.csv: has a row of more than 1000 characters",
+    ),
+    "MAX_JSON_BYTES": ("a.json", "[" + "0," * 1000 + "0]", "a.json: is larger than 1000 bytes; make it JSONL, a row a"),
+    "MAX_ROWS": ("a.jsonl", '{"instruction":"a","output":"b"}\n' * 1001, "data set 'x': has more than 1000 rows"),
+}
+
+
+@pytest.mark.parametrize("limit", ENDLESS)
+def test_what_is_kept_in_memory_has_an_end(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, content, sentence = ENDLESS[limit]
+    monkeypatch.setattr(f"kit.source.{'load' if limit == 'MAX_ROWS' else 'containers'}.{limit}", 1000)
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", name)))
+    assert said.startswith(sentence)
 
 
 # The benchmarks

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.errors import Problem, Trouble
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,6 +38,7 @@ def command(
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
     from kit.bundle.files import folder_results_digest
+    from kit.cli.written import write_files
     from kit.export.every_eval_ever import documents
     from kit.export.latex import latex_files
     from kit.measure.metrics import compute
@@ -58,25 +57,8 @@ def command(
             files |= _inside(latex, latex_files(contents, metrics, digest, prefix))
         if every_eval_ever and organization:
             files |= _inside(every_eval_ever, documents(contents, metrics, digest, organization))
-    _write(files, replace=replace)
+    write_files({path: text.encode() for path, text in files.items()}, replace=replace)
 
 
 def _inside(folder: Path, texts: Mapping[str, str]) -> dict[Path, str]:
     return {folder / name: text for name, text in texts.items()}
-
-
-def _write(files: Mapping[Path, str], *, replace: bool) -> None:
-    """Write files, or none where one that is there would be lost.
-
-    Raises:
-        Trouble: a file is there and says something else.
-    """
-    others = [path for path, text in files.items() if path.exists() and path.read_bytes() != text.encode()]
-    if others and not replace:
-        raise Trouble(
-            Problem(str(path), "is there and says something else", "--replace replaces it") for path in others
-        )
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-        click.echo(f"{'replaced' if path in others else 'wrote'} {path}", err=True)

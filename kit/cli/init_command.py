@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -23,10 +24,11 @@ def command(path: Path, kind: str) -> None:
     """Write a commented starter draft: PATH (manifest.draft.json)."""
     from kit.manifest.starter import starter_text
 
-    if path.exists():
+    if os.path.lexists(path):
         raise Trouble.of(path, "exists already", "choose another name")
     try:
-        path.write_text(starter_text(kind), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(starter_text(kind))
     except OSError as error:
         raise Trouble.of(path, f"cannot be written ({error.strerror})", "choose another place") from error
     click.echo(f"wrote {path}: edit it, then run: kit pin {path}")

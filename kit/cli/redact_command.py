@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,9 +86,10 @@ def _open(bundle: Path, records: tuple[str, ...], key: Path | None, out: Path | 
     if out is None:
         show_json(document)
         return
-    if out.exists():
+    if os.path.lexists(out):
         raise Trouble.of(out, "exists already", "choose another --out, or remove it")
-    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8", newline="\n")
+    with out.open("x", encoding="utf-8", newline="\n") as stream:
+        stream.write(json.dumps(document, indent=2) + "\n")
     click.echo(f"wrote {out}", err=True)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from contextlib import contextmanager
-from io import StringIO
+from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import PurePath
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from kit.canonical import MAX_ROW_BYTES, parse_json, rows_in
 from kit.errors import Finding, Trouble
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAX_UNPACKED_BYTES = 4 << 30
-"""Of a file that is packed: a small one can unpack to more than any disk holds."""
+    from _typeshed import WriteableBuffer
+
+MAX_UNPACKED_BYTES = 1 << 30
+"""Of a file that is packed: a small one can unpack to more than any memory holds."""
+MAX_JSON_BYTES = 256 << 20
+"""Of a JSON array, which is read as a whole; the field's data sets take 50 MB."""
+MAX_JSON_VALUES = 8_000_000
+"""Of the same, the commas in its texts included."""
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -42,9 +49,9 @@ def read_table(path: Path, usual: str, columns: tuple[str, ...]) -> Iterator[Loc
         return
     with _opened(path) as stream:
         if container == "csv":
-            yield from _csv(path, stream.read(), columns)
+            yield from _csv(path, stream, columns)
         elif container == "json":
-            yield from _json(path, stream.read())
+            yield from _json(path, stream)
         else:
             for number, row in enumerate(rows_in(stream, str(path)), 1):
                 yield Located(f"{path}:{number}", row)
@@ -59,34 +66,36 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         return
     try:
         with gzip.open(path, "rb") as stream:
-            yield cast("BinaryIO", _Bounded(stream, path))
-    except (EOFError, gzip.BadGzipFile) as error:
+            yield BufferedReader(_Bounded(stream, path))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Finding.of(path, "is not a whole gzip file", "get it again, or unpack it") from error
 
 
-class _Bounded:
+class _Bounded(RawIOBase):
     """A packed file that refuses to unpack without end."""
 
     def __init__(self, stream: gzip.GzipFile, path: Path) -> None:
         self._stream, self._path, self._left = stream, path, MAX_UNPACKED_BYTES
 
-    def read(self) -> bytes:
-        """Return all of it."""
-        return self._counted(self._stream.read(self._left + 1))
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
 
-    def readline(self, size: int = -1) -> bytes:
-        """Return the next line, or so much of it."""
-        return self._counted(self._stream.readline(size))
-
-    def _counted(self, data: bytes) -> bytes:
-        self._left -= len(data)
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer as far as there is something."""
+        count = self._stream.readinto(buffer)
+        self._left -= count
         if self._left < 0:
-            raise Finding.of(self._path, f"unpacks to more than {MAX_UNPACKED_BYTES} bytes", "unpack and split it")
-        return data
+            what = f"unpacks to more than {MAX_UNPACKED_BYTES} bytes"
+            raise Finding.of(self._path, what, "unpack and split it")
+        return count
 
 
-def _json(path: Path, data: bytes) -> Iterator[Located]:
-    document = parse_json(data, str(path))
+def _json(path: Path, stream: BinaryIO) -> Iterator[Located]:
+    data = stream.read(MAX_JSON_BYTES + 1)
+    if len(data) > MAX_JSON_BYTES:
+        raise Finding.of(path, f"is larger than {MAX_JSON_BYTES} bytes", "make it JSONL, a row a line")
+    document = parse_json(data, str(path), most_values=MAX_JSON_VALUES)
     if not isinstance(document, list):
         raise Finding.of(path, "is not a JSON array of rows", "is this the format that was declared?")
     for index, row in enumerate(document):
@@ -95,27 +104,54 @@ def _json(path: Path, data: bytes) -> Iterator[Located]:
         yield Located(f"{path}:$[{index}]", row)
 
 
-def _csv(path: Path, data: bytes, columns: tuple[str, ...]) -> Iterator[Located]:
+def _csv(path: Path, stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[Located]:
     """Yield the rows of an RFC 4180 CSV file with a header; fields may hold quotes, commas and newlines."""
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Finding.of(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
     csv.field_size_limit(MAX_ROW_BYTES)  # the standard limit of 128 KiB is smaller than real completions
-    reader = csv.reader(StringIO(content, newline=""), strict=True)
+    text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    lines = _Lines(text, path)
+    reader = csv.reader(lines, strict=True)
     line = 1
     try:
         header = next(reader, [])
         _check_header(path, header, columns)
+        lines.end_row()
         line = reader.line_num + 1
         for fields in reader:
             if len(fields) != len(header):
                 what = f"has {len(fields)} fields where the header has {len(header)}"
                 raise Finding.of(f"{path}:{line}", what, "quote fields with commas, and leave no line empty")
             yield Located(f"{path}:{line}", dict(zip(header, fields, strict=True)))
+            lines.end_row()
             line = reader.line_num + 1
     except csv.Error as error:
         raise Finding.of(f"{path}:{line}", f"is not CSV ({error})", "mend the quotes in this row") from error
+    except UnicodeDecodeError as error:
+        raise Finding.of(path, "is not UTF-8", "save the file as UTF-8") from error
+    finally:
+        text.detach()  # whoever opened the stream closes it
+
+
+class _Lines:
+    """The lines of a text, of which one row must not take without end."""
+
+    def __init__(self, text: TextIOWrapper, path: Path) -> None:
+        self._text, self._path, self._left = text, path, MAX_ROW_BYTES
+
+    def end_row(self) -> None:
+        """Begin to count again."""
+        self._left = MAX_ROW_BYTES
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0:
+            raise Finding.of(self._path, f"has a row of more than {MAX_ROW_BYTES} characters", "split it")
+        if not line:
+            raise StopIteration
+        return line
 
 
 def _parquet(path: Path, columns: tuple[str, ...]) -> Iterator[Located]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from kit.errors import Finding, Problem, Trouble
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 20
 """How many bad rows are listed; the rest are counted."""
+
+MAX_ROWS = 2_000_000
+"""Rows of a data set: they are kept in memory, and a small packed file can hold more than fit there."""
 
 Loaded = TypeVar("Loaded", "Prompt", Example)
 
@@ -72,7 +76,10 @@ def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding
 
 def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int], Loaded]) -> list[Loaded]:
     where = f"data set {name!r}"
-    selected = _select(list(enumerate(_read(places, data), 1)), data.rows)
+    rows = list(enumerate(islice(_read(places, data), MAX_ROWS + 1), 1))
+    if len(rows) > MAX_ROWS:
+        raise Finding.of(where, f"has more than {MAX_ROWS} rows", "make a smaller file of those that are used")
+    selected = _select(rows, data.rows)
     if not selected:
         raise Finding.of(where, "no row is selected", "look at `rows.where` and at the file")
     loaded: list[Loaded] = []

@@ -29,6 +29,7 @@ JSON: dict[str, bytes] = {
     "2^53": b'{"a":9007199254740993}',
     "NaN": b'{"a":NaN}',
     "100,000 NaN": b"[" + b"NaN," * 100_000 + b"1]",
+    "two million values": b"[" + b"[]," * 1_000_000 + b"0]",
     "half a surrogate": b'{"a":"\\ud800"}',
     "half a surrogate as a key": b'{"\\udc00":1}',
     "a raw surrogate": b'{"a":"\xed\xa0\x80"}',
