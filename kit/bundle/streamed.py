@@ -74,7 +74,9 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
         """Yield the rows of some prompts; the others are neither parsed nor checked."""
         wanted = {number: asked for number, asked in enumerate(self.prompt_ids, 1) if asked in prompts}
         rows = stream_rows(self.folder / self.name, self.row_type, wanted)
-        for row, (number, asked) in zip(rows, wanted.items(), strict=False):
+        for (number, asked), row in zip(
+            wanted.items(), rows, strict=False
+        ):  # in this order, it stops at the last wanted
             self._check(row, number, asked)
             yield row
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from kit.bundle.streamed import picked
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     Answers = Sequence[Completion] | Sequence[Judgement] | Sequence[Leads]
 
 Row = TypeVar("Row", Completion, Judgement)
+
+LEADS_SHOWN = 1000
+"""Completions of a cell of which it is looked up how sure each side was where they part; a median needs no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +116,9 @@ def _divergence(a: Completion, b: Completion) -> Divergence:
 
 def _add_leads(divergences: dict[str, Divergence], leads: tuple[Sequence[Leads], Sequence[Leads]]) -> None:
     """Note how sure each side was where two completions part."""
+    shown = set(islice(divergences, LEADS_SHOWN))
     for side, rows in enumerate(leads):
-        for row in picked(rows, divergences):
+        for row in picked(rows, shown):
             found = divergences[row.prompt_id]
             if found.index is not None and found.index < len(row.leads):
                 lead = row.leads[found.index]
