@@ -70,8 +70,9 @@ def written(folder: Path, shape: str, case: str, completions: int) -> Path:
 
 def write_leads(path: Path) -> None:
     """Write how sure the model was of each token, as a run does."""
+    completions = open_contents(path).completions
     (path / layout.LEADS).mkdir()
-    for cell, rows in open_contents(path).completions.items():
+    for cell, rows in completions.items():
         leads = (Leads(prompt_id=row.prompt_id, leads=tuple(one % 20_000 for one in row.token_ids)) for row in rows)
         write_rows(path / layout.leads_file(cell), (row.to_json() for row in leads))
 

@@ -17,7 +17,7 @@ from kit.canonical import lines_in, parse_row, quickly_parsed
 from kit.errors import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Container, Iterator, Mapping
     from pathlib import Path
 
     from kit.canonical import Json
@@ -207,11 +207,13 @@ def load_rows(path: Path, row_type: type[RowType]) -> list[RowType]:
     return list(stream_rows(path, row_type))
 
 
-def stream_rows(path: Path, row_type: type[RowType]) -> Iterator[RowType]:
-    """Yield the rows of a file of one type, as `load_rows`."""
+def stream_rows(path: Path, row_type: type[RowType], wanted: Container[int] | None = None) -> Iterator[RowType]:
+    """Yield the rows of a file of one type, as `load_rows`: all, or those in the wanted lines, numbered from 1."""
     from_json = row_type.from_json
     with path.open("rb") as stream:
         for number, line in enumerate(lines_in(stream, str(path)), 1):
+            if wanted is not None and number not in wanted:
+                continue
             try:
                 row = _usual_row(from_json, line) or from_json(parse_row(line, f"{path}:{number}"))
             except fields.FieldError as error:

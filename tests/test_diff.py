@@ -273,6 +273,40 @@ def test_where_two_trainings_parted(sample: Contents, stage: str, value: Json, i
     assert (parting.weights, parting.stage, parting.index) == (weights, stage, index)
 
 
+def test_where_trainings_parted_is_among_the_causes(sample: Contents) -> None:
+    def trained(contents: Contents, **changed: Json) -> Contents:
+        return replace(contents, training={key: {**trace, **changed} for key, trace in contents.training.items()})
+
+    other = trained(with_tokens(sample, {sample.prompts["unsafe"][0].id: (1, 2)}), order=["elsewhere"], weights="b")
+    evidence = difference(sample, other).evidence
+    (cause,) = evidence.changes
+    assert (cause.place, cause.path, cause.influence) == (
+        "training",
+        "order[0] of tuned@1 and 1 more",
+        Influence.LIKELY,
+    )
+    assert "the data came in another order" in cause.explains
+    assert evidence.notes == (
+        "the base answers the same, and only weights that were trained otherwise do not: the cause is in training",
+    )
+    start = difference(sample, trained(other, step0_weights="b")).evidence.changes[0]
+    assert start.explains.startswith("training began with other weights")
+    base = only(sample, lambda cell: cell.weights.arm == BASE)
+    assert not difference(base, trained(base, order=[])).evidence.changes, "the base was not trained"
+
+
+def test_what_nothing_explains_is_said_to_be_unexplained(sample: Contents) -> None:
+    other = with_tokens(sample, {sample.prompts["unsafe"][0].id: (1, 2)})
+    assert not difference(sample, sample).evidence.notes
+    generated, unexplained = difference(sample, other).evidence.notes
+    assert generated == "the trained weights of tuned@1 are the same on both sides: the cause is in the generation"
+    assert unexplained.startswith("nothing that is recorded differs beside the results; not recorded are firmware")
+    words = with_manifest(other, "description", "other words")
+    assert "nothing of what differs is known to move results" in render(difference(sample, words)).replace("\n", " ")
+    batches = difference(sample, with_manifest(other, "engine/max_num_seqs", 1))
+    assert batches.evidence.notes == (generated,)
+
+
 def test_the_same_environment_is_told_from_another(sample: Contents) -> None:
     assert difference(sample, with_manifest(sample, "engine/max_num_seqs", 1)).same_environment
     assert not difference(sample, replace(sample, environment={**sample.environment, "python": "3"})).same_environment

@@ -11,7 +11,7 @@ from kit.errors import Finding
 from kit.rows import Completion, Judgement, Leads, stream_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
     from pathlib import Path, PurePosixPath
 
 Answer = TypeVar("Answer", Completion, Judgement, Leads)
@@ -61,15 +61,29 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
             return
         number = 0
         for number, row in enumerate(stream_rows(path, self.row_type), 1):
-            if number <= len(self.prompt_ids) and row.prompt_id != (asked := self.prompt_ids[number - 1]):
-                what = f"answers {row.prompt_id!r} where the prompt is {asked!r}"
-                raise Finding.of(f"{path}:{number}", what)
+            if number <= len(self.prompt_ids):
+                self._check(row, number, self.prompt_ids[number - 1])
             if isinstance(row, Completion) and (row.withheld is not None) != self.withheld:
                 what = "withholds texts" if row.withheld else "holds texts"
                 raise Finding.of(path, f"{what}, and {layout.REDACTION} says otherwise")
             yield row
         if number != len(self.prompt_ids):
             raise Finding.of(path, f"has {number} rows for {len(self.prompt_ids)} prompts")
+
+    def picked(self, prompts: Container[str]) -> Iterator[Answer]:
+        """Yield the rows of some prompts; the others are neither parsed nor checked."""
+        wanted = {number: asked for number, asked in enumerate(self.prompt_ids, 1) if asked in prompts}
+        rows = stream_rows(self.folder / self.name, self.row_type, wanted)
+        for (number, asked), row in zip(
+            wanted.items(), rows, strict=False
+        ):  # in this order, it stops at the last wanted
+            self._check(row, number, asked)
+            yield row
+
+    def _check(self, row: Answer, number: int, asked: str) -> None:
+        if row.prompt_id != asked:
+            what = f"answers {row.prompt_id!r} where the prompt is {asked!r}"
+            raise Finding.of(f"{self.folder / self.name}:{number}", what)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,3 +96,12 @@ class ChangedRows(_Streamed[Answer], Generic[Answer]):
     def __iter__(self) -> Iterator[Answer]:
         """Yield the changed rows."""
         return map(self.change, self.rows)
+
+
+def picked(rows: Sequence[Answer], prompts: Container[str]) -> Iterator[Answer]:
+    """Return the rows of some prompts; of a file, no others are parsed.
+
+    Raises:
+        Finding: such a row is malformed, or answers another prompt.
+    """
+    return rows.picked(prompts) if isinstance(rows, RowFile) else (row for row in rows if row.prompt_id in prompts)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from kit.bundle.streamed import picked
 from kit.diff.evidence import Asked, CellTexts, Divergence, Flip
 from kit.diff.rates import count_rates
 from kit.diff.sequences import first_difference
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     Answers = Sequence[Completion] | Sequence[Judgement] | Sequence[Leads]
 
 Row = TypeVar("Row", Completion, Judgement)
+
+LEADS_SHOWN = 1000
+"""Completions of a cell of which it is looked up how sure each side was where they part; a median needs no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +116,11 @@ def _divergence(a: Completion, b: Completion) -> Divergence:
 
 def _add_leads(divergences: dict[str, Divergence], leads: tuple[Sequence[Leads], Sequence[Leads]]) -> None:
     """Note how sure each side was where two completions part."""
-    for rows in zip_longest(*leads):
-        for side, row in enumerate(rows):
-            found = divergences.get(row.prompt_id) if row else None
-            if found and found.index is not None and found.index < len(row.leads):
+    shown = set(islice(divergences, LEADS_SHOWN))
+    for side, rows in enumerate(leads):
+        for row in picked(rows, shown):
+            found = divergences[row.prompt_id]
+            if found.index is not None and found.index < len(row.leads):
                 lead = row.leads[found.index]
                 known = (lead, found.leads[1]) if side == 0 else (found.leads[0], lead)
                 divergences[row.prompt_id] = replace(found, leads=known)

@@ -10,11 +10,12 @@ from kit.diff.environment_changes import environment_changes
 from kit.diff.evidence import Change, Compared, Evidence, Influence
 from kit.diff.grade import Grade, decide
 from kit.diff.manifest_changes import Scope, manifest_changes
+from kit.diff.notes import notes
 from kit.diff.processes import each
 from kit.diff.prompts import asked_differently, prompt_changes, shared_prompts
 from kit.diff.rates import compare_rates
 from kit.diff.reruns import reruns
-from kit.diff.training import partings
+from kit.diff.training import partings, training_changes
 from kit.diff.withheld import comparable
 
 if TYPE_CHECKING:
@@ -83,20 +84,25 @@ def compare(
     found = each(compare_cell, sorted(pairs, key=lambda pair: -len(pair.categories)), processes)
     cells = sorted((one for one in found if one.in_common), key=lambda one: str(one.texts.cell))
     scope = _scope(a, b)
+    texts = tuple(one.texts for one in cells)
+    parted = partings(a.training, b.training)
+    changes = _ranked(
+        [
+            *form.changes,
+            *asked_differently((one.texts.cell, one.asked) for one in cells),
+            *environment_changes(a, b),
+            *manifest_changes(a.manifest, b.manifest, scope),
+            *training_changes([one for one in parted if one.weights.arm in scope.arms]),
+        ]
+    )
     evidence = Evidence(
         results_digests=results_digests,
         margin=_margin(a, b) if margin is None else margin,
-        changes=_ranked(
-            [
-                *form.changes,
-                *asked_differently((one.texts.cell, one.asked) for one in cells),
-                *environment_changes(a, b),
-                *manifest_changes(a.manifest, b.manifest, scope),
-            ]
-        ),
+        changes=changes,
+        notes=tuple(notes(changes, texts, parted, a.training.keys() & b.training.keys())),
         prompts=tuple(prompt_changes(a.prompts, b.prompts, scope.evaluations)),
-        training=tuple(partings(a.training, b.training)),
-        texts=tuple(one.texts for one in cells),
+        training=tuple(parted),
+        texts=texts,
         flips=tuple(flip for one in cells for flip in one.flips),
         rates=tuple(compare_rates({(one.texts.cell, *key): n for one in cells for key, n in one.counts.items()})),
         reruns=tuple(reruns(a, b, _asking_the_same(a, b))),

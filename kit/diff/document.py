@@ -24,6 +24,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "margin": evidence.margin,
         "results_digests": {"a": evidence.results_digests[0], "b": evidence.results_digests[1]},
         "changes": [_change(change) for change in evidence.changes],
+        "notes": [*evidence.notes],
         "prompts": [_prompt_change(change) for change in evidence.prompts],
         "training": [_parting(parting) for parting in evidence.training],
         "texts": [_texts(texts) for texts in evidence.texts],

@@ -47,7 +47,7 @@ class Change:
     """One thing beside the results that differs; None where a side does not have it."""
 
     place: str
-    """`prompts`, `self-test`, `environment` or `manifest`."""
+    """`prompts`, `self-test`, `environment`, `manifest` or `training`."""
     path: str
     """Within the place, such as `$.model.dtype` or `packages.torch`."""
     a: Json
@@ -205,6 +205,8 @@ class Evidence:
     """Largest difference of a rate that still counts as the same, as a proportion."""
     changes: tuple[Change, ...]
     """What most likely explains a difference comes first."""
+    notes: tuple[str, ...]
+    """What follows from which cells differ, and what is not known: sentences without a full stop."""
     prompts: tuple[PromptChange, ...]
     training: tuple[Parting, ...]
     texts: tuple[CellTexts, ...]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from kit.bundle.streamed import picked
 from kit.diff.grade import points
 from kit.diff.sequences import first_difference
 from kit.diff.shown import value
@@ -125,6 +125,7 @@ class Page:
     margin: str
     digests: tuple[str, str]
     changes: tuple[ChangeRow, ...]
+    notes: tuple[str, ...]
     partings: tuple[PartingRow, ...]
     same_cells: int
     cells: int
@@ -160,6 +161,7 @@ def build(comparison: Comparison, a: Contents, b: Contents) -> Page:
             )
             for change in evidence.changes
         ),
+        notes=evidence.notes,
         partings=tuple(map(_parting, evidence.training)),
         same_cells=len(evidence.texts) - len(changed),
         cells=len(evidence.texts),
@@ -250,5 +252,4 @@ def _texts(contents: Contents, cell: Cell, prompts: AbstractSet[str]) -> dict[st
     data = contents.manifest.data[contents.manifest.evaluations[cell.evaluation].data]
     if not data.publish or cell.evaluation in contents.withheld:
         return {}
-    rows = (row for row in contents.completions[cell] if row.prompt_id in prompts)
-    return {row.prompt_id: row.text for row in islice(rows, len(prompts))}
+    return {row.prompt_id: row.text for row in picked(contents.completions[cell], prompts)}

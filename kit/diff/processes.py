@@ -28,8 +28,12 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], processes: int) 
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    # A fresh interpreter inherits neither threads nor memory, and is the same on every system.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    try:
+        # A fresh interpreter inherits neither threads nor memory, and is the same on every system.
+        pool = ProcessPoolExecutor(processes, get_context("spawn"))
+    except (ImportError, NotImplementedError, OSError):  # a system without semaphores, as some containers are
+        return each(work, items, 1)
+    with pool:
         try:
             return _all([pool.submit(work, item).result for item in items])
         except BrokenProcessPool as error:

@@ -38,6 +38,7 @@ def render(comparison: Comparison, *, limit: int = 10) -> str:
         textwrap.wrap(on_one_line(f"{comparison.grade.value}: {comparison.reason}"), WIDTH),
         list(_prompts(evidence)),
         list(_changes(evidence.changes, limit)),
+        [line for note in evidence.notes for line in textwrap.wrap(on_one_line(note), WIDTH)],
         list(_training(evidence.training)),
         list(_cells(evidence, limit)),
         list(_reruns(evidence.reruns, limit)),

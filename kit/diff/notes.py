@@ -1,0 +1,52 @@
+"""What follows from which cells differ, and what is not known: sentences beside the ranked causes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.cells import BASE
+from kit.diff.evidence import Influence
+from kit.diff.grade import named
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from kit.cells import ArmSeed
+    from kit.diff.evidence import CellTexts, Change, Parting
+
+UNRECORDED = (
+    "not recorded are firmware and microcode, clocks and heat, other programs on the machine, and faults of memory"
+)
+MOVING = (Influence.EXPERIMENT, Influence.LIKELY, Influence.POSSIBLE)
+
+
+def notes(
+    changes: Sequence[Change], texts: Sequence[CellTexts], partings: Sequence[Parting], trained: Collection[ArmSeed]
+) -> Iterator[str]:
+    """Yield sentences on completions that differ; nothing where none does.
+
+    Args:
+        changes: all that differs beside the results.
+        texts: of each cell in common.
+        partings: of the trainings in common.
+        trained: the weights whose training both sides record.
+    """
+    moved = {one.cell.weights for one in texts if one.divergences}
+    if not moved:
+        return
+    asked = {one.cell.weights for one in texts if one.n and not one.unknown}
+    parted = {one.weights for one in partings}
+    steady = sorted(one for one in asked - moved if one.arm == BASE)
+    if steady and moved <= parted:
+        yield "the base answers the same, and only weights that were trained otherwise do not: the cause is in training"
+    if same := sorted(map(str, (moved & set(trained)) - parted)):
+        yield f"the trained weights of {named(same)} are the same on both sides: the cause is in the generation"
+    yield from _unexplained(changes)
+
+
+def _unexplained(changes: Sequence[Change]) -> Iterator[str]:
+    """Say so where nothing that is recorded accounts for the difference."""
+    if not changes:
+        yield f"nothing that is recorded differs beside the results; {UNRECORDED}"
+    elif not any(change.influence in MOVING for change in changes):
+        yield f"nothing of what differs is known to move results; {UNRECORDED}"
