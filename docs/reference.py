@@ -24,7 +24,8 @@ fills in what it can find out by itself, and `kit check` tells everything that i
 - A **draft** may leave out every field with a default, and those that the tables mark *pinned*: `kit pin` writes them.
   A field marked – must be given.
 - A **pinned** manifest has every field, except those marked *optional*. One that was pinned before `gated`,
-  `model.template`, `training.data_seed` and `evaluations.*.choices` existed is valid without them, and means null.
+  `model.template`, `training.data_seed`, `training.quantization`, `training.processes`, `engine.tensor_parallel_size`,
+  `engine.pipeline_parallel_size` and `evaluations.*.choices` existed is valid without them, and means null.
 - A field that is not listed here is refused, as are duplicate keys. Each object below may also hold a `$comment` with a
   remark, which does not change the manifest's digest.
 - Paths are relative to the manifest's own folder, use forward slashes, and never lead out of it.
@@ -41,7 +42,8 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
 - `evaluations.*.data`, `finetune.data` and `evaluations.*.judges` name what exists. Judges of the kinds `pattern` and
   `model` judge `safety`, and `label` recorded answers to it; those of the kinds `exact` and `choice` judge
   `capability`, whose prompts need answers (`choice`: letters).
-- `evaluations.*.choices` belongs to `capability` at temperature 0; `training.data_seed` to rows that are shuffled.
+- `evaluations.*.choices` belongs to `capability` at temperature 0; `training.data_seed` to rows that are shuffled;
+  `training.quantization` to `lora`.
 - `seeds.training` has a seed where something is trained, and none where nothing is.
 - `generation.max_tokens` leaves room for the prompt within `engine.max_model_len`; a whole prompt fits into
   `engine.max_num_batched_tokens`.

@@ -16,7 +16,10 @@ MODULES = {
 }
 HEAVY = {"accelerate", "datasets", "peft", "safetensors", "torch", "transformers", "trl", "vllm"}
 UI = {"click", "rich"}
-AT_THE_SEAMS = {"kit.trainer.trl", "kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.showing"}
+AT_THE_SEAMS = {
+    *("kit.trainer.trl", "kit.trainer.distributed"),
+    *("kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.showing"),
+}
 MAX_LINES = 450
 """What the manifest's types take; every other module is far shorter."""
 
@@ -117,7 +120,11 @@ def test_only_the_command_line_talks_to_the_user_and_the_environment(name: str) 
         for node in ast.walk(tree)
         if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) == name
     }
-    assert {module for module in users if room(module) != "cli"} <= {"kit.worker.child", "kit.papers.child"}
+    assert {module for module in users if room(module) != "cli"} <= {
+        "kit.worker.child",
+        "kit.papers.child",
+        "kit.trainer.distributed",
+    }
 
 
 @pytest.mark.parametrize("name", ["Exception", "BaseException"])

@@ -17,6 +17,7 @@ from real_kit import kit as real_kit
 from scripted_project import draft, kit, write_files, write_manifest
 
 from kit.errors import Finding
+from kit.fit.ability import ability_problems
 from kit.fit.disk import rooms
 from kit.fit.generation import cache_bytes, merging_parts
 from kit.fit.headers import Tensor, read_header, tensors_of
@@ -28,6 +29,8 @@ from kit.fit.training import layer_bytes, training_parts
 from kit.fit.weights import lora_parameters, parameters, weights_bytes
 from kit.manifest.load import load_manifest
 from kit.manifest.model import Finetune, Lora
+from kit.manifest.places import Places
+from kit.plan import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -323,7 +326,7 @@ def test_what_keeps_the_engine_from_starting_is_found(tmp_path: Path) -> None:
     found, text = said(study(tmp_path / "one", config=config, engine={"kv_cache_mib": 256}), machine(1000))
     assert len(found.problems) == 2
     assert "$.engine.max_model_len: 4096 is more than the model's own longest sequence, 2048; lower it to 2048" in text
-    assert "a cache of 256 MiB holds 2048 tokens, less than one sequence of max_model_len (4096)" in text
+    assert "a cache of 256 MiB holds 2032 tokens, less than one sequence of max_model_len (4096)" in text
 
 
 def test_merging_needs_the_machines_own_memory(tmp_path: Path) -> None:
@@ -432,3 +435,76 @@ def test_full_models_are_written_once_for_each_seed(tmp_path: Path) -> None:
     shape = shape_of(LLAMA_8B, llama(LLAMA_8B))
     (room, *_) = rooms(loaded, shape, tmp_path, prompts=10)
     assert room.certain >= 2 * 4 * parameters(shape), "two seeds, in fp32"
+
+
+# What hardware and packages can do
+
+
+def unable(manifest: Path, on: Machine, packages: dict[str, str] | None = None, *capabilities: float) -> str:
+    return "\n".join(map(str, ability_problems(load_manifest(manifest), on, packages or {}, capabilities)))
+
+
+def test_a_number_format_that_the_accelerator_lacks_is_told(tmp_path: Path) -> None:
+    manifest = study(tmp_path / "one")
+    assert unable(manifest, machine(80), None, 8.0, 9.0) == ""
+    said = unable(manifest, machine(80), None, 9.0, 7.5)
+    assert "$.finetune.training.dtype: an accelerator of compute capability 7.5 does not calculate in bfloat16" in said
+    assert "$.model.dtype: an accelerator of compute capability 7.5" in said
+    half = study(tmp_path / "two", training={"dtype": "float16"})
+    assert "$.finetune.training.dtype: a processor does not train in float16" in unable(
+        half, machine_here({"accelerators": []})
+    )
+
+
+def test_four_bits_need_their_package_and_frozen_weights(tmp_path: Path) -> None:
+    manifest = study(tmp_path / "one", training={"quantization": {"kind": "nf4"}})
+    assert "weights in four bits need bitsandbytes" in unable(manifest, machine(80), {"trl": "1.16.0"})
+    assert unable(manifest, machine(80), {"trl": "1.16.0", "bitsandbytes": "0.50.2"}) == ""
+    assert unable(manifest, machine(80)) == "", "nothing is installed in the reviewer's environment"
+    source = draft("full")
+    source["finetune"]["training"]["quantization"] = {"kind": "nf4"}
+    with pytest.raises(Finding, match="weights in four bits cannot be trained"):
+        write_manifest(write_files(tmp_path / "two"), source=source)
+
+
+def test_more_accelerators_than_there_are_or_than_heads_divide_by(tmp_path: Path) -> None:
+    manifest = study(tmp_path / "one", training={"processes": 4}, engine={"tensor_parallel_size": 3})
+    one, four = machine(80), machine_planned([80] * 4, Device("memory", 512 * GIB, is_accelerator=False))
+    assert "4 processes need 4 accelerators, and there are 1; lower it to 1" in unable(manifest, one)
+    assert "needs 3 accelerators, and there are 1; lower them to 1 together" in unable(manifest, one)
+    assert unable(manifest, four) == ""
+    assert (
+        "$.engine.tensor_parallel_size: 32 attention heads cannot be divided by 3; lower it to 2"
+        in said(manifest, four)[1]
+    )
+
+
+def test_accelerators_share_an_engine_and_copy_a_training(tmp_path: Path) -> None:
+    def needs(**changes: Any) -> dict[str, float]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        return {one.step: one.size for one in said(study(folder, **changes), four)[0].needs}
+
+    four = machine_planned([80] * 4, Device("memory", 512 * GIB, is_accelerator=False))
+    alone, shared = needs(), needs(training={"processes": 4}, engine={"tensor_parallel_size": 4})
+    assert shared["asking"] < alone["asking"] / 2
+    assert shared["training"] > alone["training"], "each has everything, and the sums of the others"
+    assert needs(training={"quantization": {"kind": "nf4"}})["training"] < alone["training"] - 7 * GIB
+
+
+def test_rows_that_the_last_step_sees_again_are_a_note(tmp_path: Path) -> None:
+    manifest = study(tmp_path / "one", training={"processes": 4, "packing": False, **LIGHT})
+    _, text = said(manifest, machine(1000))
+    assert "6 rows are no multiple of batch_size × processes (32): the last step sees some rows again" in text
+
+
+def test_what_came_later_and_is_not_used_changes_no_digest(tmp_path: Path) -> None:
+    old = load_manifest(MANIFESTS / "quickstart.json")
+    document = json.loads((MANIFESTS / "quickstart.json").read_text(encoding="utf-8"))
+    document["finetune"]["training"] |= {"quantization": None, "processes": None}
+    document["engine"] |= {"tensor_parallel_size": None, "pipeline_parallel_size": None}
+    path = tmp_path / "new.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    new = load_manifest(path, Places(MANIFESTS))
+    assert new.digest == old.digest
+    keys = [[step.key for step in make_plan(one, one.manifest.environment).asked] for one in (old, new)]
+    assert keys[0] == keys[1]

@@ -24,10 +24,13 @@ def require_fit(loaded: LoadedManifest, here: dict[str, Json], workspace: Path, 
         Finding: it does not fit.
         Trouble: the model's tokenizer cannot be loaded.
     """
+    from kit.fit.ability import ability_problems
     from kit.fit.machine import machine_here
     from kit.fit.report import fit
 
     machine = machine_here(here)
+    if unable := ability_problems(loaded, machine, _packages(here), capabilities(here)):
+        raise Finding(unable)
     found = fit(loaded, machine, workspace)
     if found.is_in_doubt:
         found = fit(loaded, machine, workspace, tokenizing(seams, here))
@@ -45,6 +48,7 @@ def planned_fit(
     is_counted: bool,
 ) -> Fit:
     """Return whether it fits the accelerators that are named, this machine, or that which was pinned, in this order."""
+    from kit.fit.ability import ability_problems
     from kit.fit.machine import machine_here, machine_pinned, machine_planned
     from kit.fit.report import fit
 
@@ -54,7 +58,22 @@ def planned_fit(
     elif not here["accelerators"]:
         # Whoever checks on a laptop, or before renting, wants to know of the machine that it is for.
         machine = machine_pinned(loaded.manifest.environment) or machine
-    return fit(loaded, machine, Path(), tokenizing(seams, here) if is_counted else None)
+    known = [] if accelerators_gib else capabilities(here)
+    found = fit(loaded, machine, Path(), tokenizing(seams, here) if is_counted else None)
+    found.problems = [*ability_problems(loaded, machine, _packages(here), known), *found.problems]
+    return found
+
+
+def _packages(here: dict[str, Json]) -> dict[str, str]:
+    return cast("dict[str, str]", here["packages"])
+
+
+def capabilities(here: dict[str, Json]) -> list[float]:
+    """Return the compute capabilities of this machine's accelerators, of those that the kit may use."""
+    from kit.cli.here import visible_devices
+    from kit.environment.hardware import compute_capabilities
+
+    return compute_capabilities(visible_devices()) if here["accelerators"] else []
 
 
 def tokenizing(seams: Seams | None, here: dict[str, Json]) -> Tokenizing | None:
@@ -63,7 +82,7 @@ def tokenizing(seams: Seams | None, here: dict[str, Json]) -> Tokenizing | None:
     from kit.fit.report import Tokenizing
     from kit.worker.process import Worker
 
-    if "transformers" not in cast("dict[str, str]", here["packages"]):
+    if "transformers" not in _packages(here):
         return None
     worker = seams.worker if seams else Worker(inherited_variables())
     return Tokenizing(worker, cast("dict[str, str]", here["switches"]))

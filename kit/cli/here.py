@@ -47,8 +47,12 @@ def environment(switches: Mapping[str, str] | None = None) -> dict[str, Json]:
         what = f"{image!r} is not an image's digest, sha256: and 64 small hexadecimal digits"
         remedy = f'docker run -e {IMAGE_VARIABLE}="$(docker image inspect --format {{{{.Id}}}} IMAGE)" …'
         raise Trouble.of(IMAGE_VARIABLE, what, remedy)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return record_environment(image=image, visible_devices=visible, pinned_switches=switches)
+    return record_environment(image=image, visible_devices=visible_devices(), pinned_switches=switches)
+
+
+def visible_devices() -> str | None:
+    """Return the accelerators that may be used; None for all."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 def inherited_variables() -> dict[str, str]:

@@ -87,6 +87,8 @@ def _engine(model: str, numbered: Sequence[Numbered]) -> LLM:
         max_num_seqs=limits["max_num_seqs"],
         max_num_batched_tokens=limits["max_num_batched_tokens"],
         kv_cache_memory_bytes=limits["kv_cache_mib"] << 20,
+        tensor_parallel_size=limits.get("tensor_parallel_size") or 1,
+        pipeline_parallel_size=limits.get("pipeline_parallel_size") or 1,
         disable_log_stats=True,
         **lora,
     )

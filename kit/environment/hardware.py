@@ -59,6 +59,20 @@ def accelerators(visible: str | None = None) -> list[Json]:
     return found
 
 
+def compute_capabilities(visible: str | None = None) -> list[float]:
+    """Return NVIDIA's number for what each accelerator can calculate with, such as 8.0; what is unknown is left out.
+
+    Args:
+        visible: as for `accelerators`.
+    """
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    chosen = [] if visible is None else [f"--id={visible}"]
+    listing = _run(tool, "--query-gpu=compute_cap", "--format=csv,noheader", *chosen)
+    return [float(line) for line in listing.split() if re.fullmatch(r"\d+\.\d+", line)]
+
+
 def available_memory_mib() -> int:
     """Return the memory that a new process could use without swapping, in MiB; no more than the container's limit."""
     match = re.search(r"^MemAvailable:\s*(\d+) kB$", _read("/proc/meminfo"), re.MULTILINE)

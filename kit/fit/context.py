@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kit.fit.ability import division_problems
 from kit.fit.generation import MIB, cache_bytes
 
 if TYPE_CHECKING:
@@ -53,21 +54,33 @@ class Window:
         }
 
 
-def engine_problems(shape: Shape, dtype: str, limits: EngineLimits, place: str) -> Iterator[tuple[str, str, str, bool]]:
+BLOCK_TOKENS = {True: 16, False: 128}
+"""Of a block of vLLM's cache, on an accelerator and on a processor: it hands out whole ones, and keeps one for itself
+(`check_enough_kv_cache_memory` in its `v1/core/kv_cache_utils.py`)."""
+
+
+def engine_problems(
+    shape: Shape, dtype: str, limits: EngineLimits, place: str, *, on_accelerator: bool
+) -> Iterator[tuple[str, str, str, bool]]:
     """Yield what keeps an engine from starting: what is wrong, what to do, the place, and whether that is certain."""
     if shape.longest and limits.max_model_len > shape.longest:
         what = f"{limits.max_model_len} is more than the model's own longest sequence, {shape.longest}"
         yield what, f"lower it to {shape.longest}", f"{place}.max_model_len", True
+    for said in division_problems(shape, limits, place):
+        yield *said, True
     if shape.block is None:
         return
-    one = cache_bytes(shape.block, dtype)
-    needed, given = one * limits.max_model_len, limits.kv_cache_mib * MIB
+    tokens = BLOCK_TOKENS[on_accelerator]
+    block = tokens * cache_bytes(shape.block, dtype, limits)
+    needed, given = block * (-(-limits.max_model_len // tokens) + 1), limits.kv_cache_mib * MIB
     if needed > given:
+        held = max(0, (given // block - 1) * tokens)
         what = (
-            f"a cache of {limits.kv_cache_mib} MiB holds {given // one} tokens, less than one sequence of "
+            f"a cache of {limits.kv_cache_mib} MiB holds {held} tokens, less than one sequence of "
             f"max_model_len ({limits.max_model_len})"
         )
-        remedy = f"raise kv_cache_mib to {-(-needed // MIB) + 1}, or lower max_model_len to {given // one}"
+        lower = f", or lower max_model_len to {held}" if held else ""
+        remedy = f"raise kv_cache_mib to {-(-needed // MIB)}{lower}"
         yield what, remedy, f"{place}.kv_cache_mib", not shape.block.cache_is_bound
 
 

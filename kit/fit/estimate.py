@@ -88,10 +88,18 @@ def _training(shape: Shape, finetune: Finetune, machine: Machine, rows: Lengths)
         length = changed.max_length if changed.packing else min(changed.max_length, rows.longest)
         of = replace(finetune, training=changed)
         parts = training_parts(shape, of, length, on_accelerator=device.is_accelerator)
-        return Need("training", (), (*parts, process_part(device)), device, rows.is_counted or changed.packing)
+        parts = (*parts, process_part(device))
+        # Processes without accelerators share one memory.
+        shared = 1 if device.is_accelerator else changed.processes or 1
+        parts = tuple(replace(part, size=part.size * shared) for part in parts)
+        return Need("training", (), parts, device, rows.is_counted or changed.packing)
 
     now = need(training)
-    return Estimate(now, "$.finetune.training", training_remedy(need, training) if now.is_near else "")
+    return Estimate(
+        now,
+        "$.finetune.training",
+        training_remedy(need, training, can_quantize=finetune.lora is not None) if now.is_near else "",
+    )
 
 
 def judge_estimate(name: str, judge: AskedModel, shape: Shape, machine: Machine, asked: Lengths) -> Estimate:
@@ -111,6 +119,12 @@ def _serving(
         parts = serving_parts(shape, dtype, changed, longest=longest, at_once=at_once, on_accelerator=accelerated)
         return Need(step, (), (*parts, process_part(device)), device, asked.is_counted or accelerated)
 
-    least = -(-cache_bytes(shape.block, dtype) * limits.max_model_len // MIB) if shape.block else limits.kv_cache_mib
+    # One block more than a sequence takes is the least: 256 tokens are more than any block.
+    least = (
+        -(-cache_bytes(shape.block, dtype, limits) * (limits.max_model_len + 256) // MIB)
+        if shape.block
+        else limits.kv_cache_mib
+    )
+    heads = shape.block.heads if shape.block else 1
     now = need(limits)
-    return Estimate(now, f"$.{place}", serving_remedy(need, limits, least, place) if now.is_near else "")
+    return Estimate(now, f"$.{place}", serving_remedy(need, limits, least, heads, place) if now.is_near else "")

@@ -32,33 +32,44 @@ def serving_parts(
         on_accelerator: there vLLM tries its largest batch before it starts; on a processor it does not.
     """
     parts = [
-        Part("weights", weights_bytes(shape, dtype), is_certain=True),
+        Part("weights", weights_bytes(shape, dtype) // limits.devices, is_certain=True),
         Part("key-value cache", limits.kv_cache_mib * MIB, is_certain=True),
     ]
+    if not on_accelerator:
+        # oneDNN multiplies with a copy in an order of its own (vLLM's `dispatch_cpu_unquantized_gemm`). Of layers that
+        # are nothing else the original goes; of an output layer that is the embedding too it stays, and beside both is
+        # the copy that is being put in order.
+        parts.append(Part("output layer packed for the processor", 2 * largest_tensor(shape) * BYTES[dtype]))
     if shape.block:
         sequences = limits.max_num_seqs if on_accelerator else min(limits.max_num_seqs, at_once)
         tokens = limits.max_num_batched_tokens
         tokens = tokens if on_accelerator else min(tokens, sequences * longest)
-        parts.append(Part("activations", tokens * token_bytes(shape.block, dtype)))
+        # Tensor parallelism divides what a layer computes, and leaves the stream between layers whole.
+        parts.append(Part("activations", tokens * token_bytes(shape.block, dtype, limits.tensor_parallel_size or 1)))
         parts.append(Part("logits", sequences * shape.block.vocabulary * (BYTES[dtype] + SAMPLING_BYTES)))
     return tuple(parts)
 
 
-def token_bytes(block: Block, dtype: str) -> int:
+def token_bytes(block: Block, dtype: str, divided_by: int = 1) -> int:
     """Return what one token takes at the widest place of a layer: the stream beside it, and what goes in and out."""
     attention = 2 * block.query + 2 * block.key_value
     feed_forward = 3 * block.intermediate
-    return BYTES[dtype] * (2 * block.hidden + max(attention, feed_forward))
+    return BYTES[dtype] * (2 * block.hidden + max(attention, feed_forward) // divided_by)
 
 
-def cache_bytes(block: Block, dtype: str) -> int:
+def cache_bytes(block: Block, dtype: str, limits: EngineLimits | None = None) -> int:
     """Return what one token takes in the key-value cache: `2 · layers · kv_heads · head_dim` numbers.
+
+    With tensor parallelism each accelerator has its share of the heads, one at least; with pipeline parallelism its
+    share of the layers.
 
     With multi-head latent attention a layer keeps one latent vector. Where `block.cache_is_bound`, layers with a window
     keep less of a long sequence, and this is an upper bound.
     """
-    numbers = block.latent or 2 * block.key_value
-    return block.attention_layers * numbers * BYTES[dtype]
+    size = (limits.tensor_parallel_size or 1) if limits else 1
+    stages = (limits.pipeline_parallel_size or 1) if limits else 1
+    numbers = block.latent or 2 * max(1, block.kv_heads // size) * block.head_dim
+    return -(-block.attention_layers // stages) * numbers * BYTES[dtype]
 
 
 def merging_parts(shape: Shape, lora: Lora | None, dtype: str) -> tuple[Part, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kit.fit.need import GIB, NEAR
+from kit.manifest.model import Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,21 +22,26 @@ BATCH = "lower finetune.training.batch_size from {} to {} and raise gradient_acc
 SAME = " (the same effective batch)"
 CHECKPOINTING = "set finetune.training.gradient_checkpointing"
 HALF = "set finetune.training.dtype to bfloat16"
+FOUR_BITS = 'set finetune.training.quantization to {"kind": "nf4"}'
 LENGTH = "lower finetune.training.max_length from {} to {}"
 
 
-def training_remedy(need: Callable[[Training], Need], training: Training) -> str:
+def training_remedy(need: Callable[[Training], Need], training: Training, *, can_quantize: bool) -> str:
     """Return what to change of a training that does not fit.
 
     Args:
         need: what a training with these values would need.
         training: the one that does not fit.
+        can_quantize: whether its weights are frozen, so that they could be kept in four bits.
     """
-    found = [next((said for said, changed in group if _fits(need(changed))), "") for group in _changes(training)]
+    found = [
+        next((said for said, changed in group if _fits(need(changed))), "")
+        for group in _changes(training, can_quantize=can_quantize)
+    ]
     return ", or ".join([*filter(None, found)][:SHOWN]) or larger_device(need(_smallest(training)))
 
 
-def _changes(training: Training) -> Iterator[Iterable[tuple[str, Training]]]:
+def _changes(training: Training, *, can_quantize: bool) -> Iterator[Iterable[tuple[str, Training]]]:
     """Yield kinds of change, those that leave the result nearest to what it was first; of each the mildest first."""
     lighter = replace(training, gradient_checkpointing=True)
     half = replace(lighter, dtype="bfloat16")
@@ -44,6 +50,9 @@ def _changes(training: Training) -> Iterator[Iterable[tuple[str, Training]]]:
     yield _smaller_batches(training, "")
     if not training.gradient_checkpointing:
         yield _smaller_batches(lighter, f", and {CHECKPOINTING}")
+    if can_quantize and training.quantization is None:
+        small = replace(lighter, quantization=Quantization(kind="nf4", double=True))
+        yield [(f"{FOUR_BITS}, and {CHECKPOINTING}", small)]
     lengths = [length for length in (2048, 1024, 512, 256) if length < training.max_length]
     yield [(LENGTH.format(training.max_length, one), replace(training, max_length=one)) for one in lengths]
     if training.dtype == "float32":
@@ -65,13 +74,16 @@ def _smallest(training: Training) -> Training:
     return replace(training, batch_size=1, gradient_checkpointing=True)
 
 
-def serving_remedy(need: Callable[[EngineLimits], Need], limits: EngineLimits, cache_mib: int, place: str) -> str:
+def serving_remedy(
+    need: Callable[[EngineLimits], Need], limits: EngineLimits, cache_mib: int, heads: int, place: str
+) -> str:
     """Return what to change of an engine that does not fit.
 
     Args:
         need: what an engine with these limits would need.
         limits: those that do not fit.
         cache_mib: the least cache that holds one sequence of `max_model_len`.
+        heads: of the model's attention, which tensor parallelism must divide.
         place: where they stand in the manifest, such as `engine`.
     """
     over = need(limits).size - int(NEAR * need(limits).device.size)
@@ -87,6 +99,15 @@ def serving_remedy(need: Callable[[EngineLimits], Need], limits: EngineLimits, c
             replace(limits, max_num_batched_tokens=limits.max_model_len),
             limits.max_model_len < limits.max_num_batched_tokens,
         ),
+    ]
+    size = limits.tensor_parallel_size or 1
+    changes += [
+        (
+            f"raise {place}.tensor_parallel_size from {size} to {more}",
+            replace(limits, tensor_parallel_size=more),
+            more > size and heads % more == 0,
+        )
+        for more in range(need(limits).device.count, 1, -1)
     ]
     found = [said for said, changed, is_possible in changes if is_possible and _fits(need(changed))]
     least = replace(limits, kv_cache_mib=max(1, cache_mib), max_num_batched_tokens=limits.max_model_len)

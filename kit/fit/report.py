@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.cells import BASE
 from kit.errors import Problem, child_path
+from kit.fit.ability import batch_notes
 from kit.fit.context import Window, engine_problems, training_notes
 from kit.fit.disk import rooms
 from kit.fit.estimate import arm_estimates, judge_estimate
@@ -157,7 +158,9 @@ def _arms(loaded: LoadedManifest, shape: Shape, machine: Machine, lengths: _Leng
     for estimate in arm_estimates(loaded, shape, machine, asked, rows):
         _say_estimate(where, estimate, found)
     for arm, manifest in loaded.arms.items():
-        _say_engine(where, engine_problems(shape, manifest.model.dtype, manifest.engine, "$.engine"), found)
+        accelerated = machine.device.is_accelerator
+        engine = engine_problems(shape, manifest.model.dtype, manifest.engine, "$.engine", on_accelerator=accelerated)
+        _say_engine(where, engine, found)
         for name, one in lengths.asked(arm).items():
             more, place = manifest.evaluations[name].generation.max_tokens, "$.engine.max_model_len"
             _say_window(where, Window(name, place, one, more, manifest.engine.max_model_len), found)
@@ -165,6 +168,7 @@ def _arms(loaded: LoadedManifest, shape: Shape, machine: Machine, lengths: _Leng
         if training and arm in rows:
             for note in training_notes(shape, training, rows[arm]):
                 found.warnings.append(Problem(where, *note, "$.finetune.training.max_length"))
+            found.warnings += [Problem(where, *note) for note in batch_notes(training, len(rows[arm].each))]
             data = manifest.finetune.data if manifest.finetune else None
             row = Window(f"rows of {data}", "", rows[arm], 0, training.max_length)
             found.windows += [row] if row not in found.windows else []
@@ -179,7 +183,9 @@ def _judges(loaded: LoadedManifest, machine: Machine, lengths: _Lengths, found: 
         shape, limits = read_shape(loaded.places, judge.asked.model.source), judge.asked.engine
         _say_estimate(where, judge_estimate(name, judge.asked, shape, machine, _together(questions)), found)
         place = f"{child_path('$.judges', name)}.engine"
-        _say_engine(where, engine_problems(shape, judge.asked.model.dtype, limits, place), found)
+        accelerated = machine.device.is_accelerator
+        engine = engine_problems(shape, judge.asked.model.dtype, limits, place, on_accelerator=accelerated)
+        _say_engine(where, engine, found)
         for evaluation, one in questions.items():
             # A completion takes about as many tokens of the judge as of the model that wrote it.
             more = loaded.manifest.evaluations[evaluation].generation.max_tokens + judge.asked.max_tokens

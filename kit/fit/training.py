@@ -43,12 +43,18 @@ def training_parts(shape: Shape, finetune: Finetune, length: int, *, on_accelera
     assert training is not None
     number = number_bytes(training, lora)
     trained = lora_parameters(shape, lora) if lora else parameters(shape)
-    # PEFT keeps an adapter in fp32 beside half-precision weights (`autocast_adapter_dtype`).
-    each = FULL_PRECISION if lora else number
+    # PEFT keeps an adapter in fp32 beside half-precision weights (`autocast_adapter_dtype`), TRL in bf16 beside
+    # quantized ones.
+    each = (2 if training.quantization else FULL_PRECISION) if lora else number
     weights = loaded_bytes(shape, {4: "float32", 2: "bfloat16"}[number])
+    if training.quantization:
+        weights = four_bit_bytes(shape, double=training.quantization.double)
     parts = [Part("weights", weights + (trained * each if lora else 0), is_certain=True)]
     parts.append(Part("optimizer state", ADAM_MOMENTS * trained * each, is_certain=True))
     gradients = trained * each
+    if (training.processes or 1) > 1:
+        # Buckets that are summed between processes (PyTorch's DistributedDataParallel, without views of gradients).
+        parts.append(Part("gradients of the others", gradients, is_certain=True))
     activations = _activations(shape, finetune, length, on_accelerator=on_accelerator)
     if training.gradient_accumulation_steps > 1:
         return (*parts, Part("gradients", gradients, is_certain=True), *activations)
@@ -57,6 +63,17 @@ def training_parts(shape: Shape, finetune: Finetune, length: int, *, on_accelera
     stepping = gradients + (gradients if on_accelerator else each * min(trained, largest_tensor(shape)))
     beyond = max(0, stepping - sum(part.size for part in activations))
     return (*parts, *activations, Part("gradients, beyond the activations that they replace", beyond))
+
+
+def four_bit_bytes(shape: Shape, *, double: bool) -> int:
+    """Return what frozen weights take in NF4: linear layers in 4 bits and a constant for each 64, all else in fp32.
+
+    A constant has 32 bits, quantized itself 8 and a 256th of 32 (Dettmers et al. 2023, arXiv 2305.14314, section 3).
+    `prepare_model_for_kbit_training` keeps embeddings, norms and the output layer in fp32.
+    """
+    linear = sum(out * into for out, into in linear_layers(shape).values())
+    bits = 4 + (8 + 32 / 256 if double else 32) / 64
+    return int(linear * bits / 8) + (parameters(shape) - linear) * FULL_PRECISION
 
 
 def number_bytes(training: Training, lora: Lora | None) -> int:

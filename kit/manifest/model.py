@@ -106,6 +106,19 @@ class Lora:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """How frozen weights are kept while an adapter is trained (QLoRA, Dettmers et al. 2023)."""
+
+    kind: str
+    """`nf4`."""
+    double: bool
+    """Whether the quantization's own constants are quantized too."""
+
+    def to_json(self) -> dict[str, Json]:
+        return {"kind": self.kind, "double": self.double}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """Every hyperparameter that the trainer would otherwise default."""
 
@@ -132,18 +145,30 @@ class Training:
     loss_on: str
     """`assistant` (the answer only) or `all`."""
     dtype: str
-    """`float32` or `bfloat16`: in which the trainer computes."""
+    """`float32`, `bfloat16` or `float16`: in which the trainer computes."""
     gradient_checkpointing: bool
     system_prompt: str | None
     data_seed: int | None = None
+    quantization: Quantization | None = None
+    """Of the frozen weights, with `lora`."""
+    processes: int | None = None
+    """That share each step, one for each accelerator; None is one."""
 
     @classmethod
     def from_json(cls, document: Document) -> Training:
-        return cls(**document)
+        chosen = document.get("quantization")
+        return cls(**{**document, "quantization": Quantization(**chosen) if chosen else None})
 
     def to_json(self) -> dict[str, Json]:
-        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name != "data_seed"}
-        return {**old, **if_said(data_seed=self.data_seed)}
+        later = ("data_seed", "quantization", "processes")
+        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name not in later}
+        quantization = self.quantization.to_json() if self.quantization else None
+        return {**old, **if_said(data_seed=self.data_seed, quantization=quantization, processes=self.processes)}
+
+    @property
+    def rows_a_step(self) -> int:
+        """The effective batch: rows between two steps of the optimizer."""
+        return self.batch_size * self.gradient_accumulation_steps * (self.processes or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,13 +101,23 @@ class EngineLimits:
     kv_cache_mib: int
     enforce_eager: bool
     enable_prefix_caching: bool
+    tensor_parallel_size: int | None = None
+    """Accelerators that share each layer; None is one, here and below."""
+    pipeline_parallel_size: int | None = None
 
     @classmethod
     def from_json(cls, document: Document) -> EngineLimits:
         return cls(**document)
 
     def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        later = ("tensor_parallel_size", "pipeline_parallel_size")
+        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name not in later}
+        return {**old, **if_said(**{name: getattr(self, name) for name in later})}
+
+    @property
+    def devices(self) -> int:
+        """How many accelerators one engine takes."""
+        return (self.tensor_parallel_size or 1) * (self.pipeline_parallel_size or 1)
 
 
 def if_said(**later: Json) -> dict[str, Json]:

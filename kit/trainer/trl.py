@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, prepare_model_for_kbit_training
 from safetensors.torch import save
 from torch.utils.data import RandomSampler, Sampler
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from kit.canonical import Json, canonical_json, read_json, read_rows
 from kit.digests import data_digest
+from kit.trainer import distributed
 from kit.worker.jobs import ADAPTER, MODEL, TRACE, JobError
 from kit.worker.memory import TRAINING, fitting
 
@@ -30,42 +32,59 @@ LOGGED = ("loss", "grad_norm", "learning_rate")
 
 def train(jobs: list[TrainingJob], report: Report) -> None:
     """Fine-tune once per job; see `interface.Trainer`."""
-    torch.use_deterministic_algorithms(mode=True)
-    # Filling memory that is about to be overwritten costs a third of the time and changes no byte.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    be_deterministic()
     for number, job in enumerate(jobs):
         with fitting([number], TRAINING):
-            _train_one(number, job, report)
+            if processes(job) > 1:
+                distributed.train(number, job, report)
+            else:
+                train_one(number, job, report)
         gc.collect()
         report.finished(number)
 
 
-def _train_one(number: int, job: TrainingJob, report: Report) -> None:
+def be_deterministic() -> None:
+    """Let this process choose algorithms that repeat themselves."""
+    torch.use_deterministic_algorithms(mode=True)
+    # Filling memory that is about to be overwritten costs a third of the time and changes no byte.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+def processes(job: TrainingJob) -> int:
+    """Return how many processes share a job."""
+    return cast("int", job.training.get("processes")) or 1
+
+
+def train_one(number: int, job: TrainingJob, report: Report) -> None:
+    """Fine-tune once, in this process, or as one of several that each run this; the first of them writes."""
     training = cast("dict[str, Any]", job.training)
-    # Before the model, since LoRA draws its first weights long before the trainer would set the seed.
-    set_seed(job.seed)
-    tokenizer = AutoTokenizer.from_pretrained(job.model)
-    if job.template is not None:
-        tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
-    dtype = getattr(torch, training["dtype"])
-    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=dtype, use_safetensors=True)
-    model.config.use_cache = False
-    if job.lora is not None:
-        model = get_peft_model(model, _lora_config(cast("dict[str, Any]", job.lora)))
-    step0 = _digest(model)
-    ids, rows = _dataset(job)
     with tempfile.TemporaryDirectory() as scratch:
+        config = _config(training, job.seed, scratch)  # it tells the process its device, which the model goes to
+        # Before the model, since LoRA draws its first weights long before the trainer would set the seed.
+        set_seed(job.seed)
+        tokenizer = AutoTokenizer.from_pretrained(job.model)
+        if job.template is not None:
+            tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
+        model = _model(job, training)
+        ids, rows = _dataset(job)
         trainer = _RecordingTrainer(
             model=model,
-            args=_config(training, job.seed, scratch),
+            args=config,
             train_dataset=rows,
             processing_class=tokenizer,
             callbacks=[_ProgressCallback(number, report)],
         )
+        step0 = _digest(model)
         trainer.data_seed = training.get("data_seed")
+        if processes(job) > 1 and trainer.data_seed is None:
+            # What dropout draws differs between processes, and the order of the data may not.
+            trainer.data_seed = job.seed
         set_seed(job.seed)  # what building the trainer drew must not decide the order of the data
         trainer.train()
-    seen = trainer.state.global_step * training["batch_size"] * training["gradient_accumulation_steps"]
+    if not trainer.is_world_process_zero():
+        return
+    rows_a_step = training["batch_size"] * training["gradient_accumulation_steps"] * processes(job)
+    seen = trainer.state.global_step * rows_a_step
     trace: dict[str, Json] = {
         "step0_weights": step0,
         "weights": _digest(model),
@@ -76,6 +95,33 @@ def _train_one(number: int, job: TrainingJob, report: Report) -> None:
     }
     _save(model, tokenizer, job)
     (Path(job.out) / TRACE).write_bytes(canonical_json(trace))
+
+
+def _model(job: TrainingJob, training: dict[str, Any]) -> Any:  # noqa: ANN401 - PEFT or transformers
+    """Return the model in the numbers that it is trained in, with a fresh adapter if it gets one."""
+    # AMP scales the loss for fp16, and needs fp32 weights wherever it changes them (PyTorch, `GradScaler`).
+    dtype = torch.float32 if training["dtype"] == "float16" and job.lora is None else getattr(torch, training["dtype"])
+    given = {"dtype": dtype, "use_safetensors": True, "quantization_config": _quantization(training)}
+    model = AutoModelForCausalLM.from_pretrained(job.model, **{k: v for k, v in given.items() if v is not None})
+    model.config.use_cache = False
+    if training.get("quantization") is not None:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=training["gradient_checkpointing"])
+    if job.lora is not None:
+        model = get_peft_model(model, _lora_config(cast("dict[str, Any]", job.lora)))
+    return model
+
+
+def _quantization(training: dict[str, Any]) -> BitsAndBytesConfig | None:
+    """Return how frozen weights are kept in four bits (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
+    chosen = training.get("quantization")
+    if chosen is None:
+        return None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=chosen["kind"],
+        bnb_4bit_use_double_quant=chosen["double"],
+        bnb_4bit_compute_dtype=getattr(torch, training["dtype"]),
+    )
 
 
 class _RecordingSampler(Sampler[int]):  # type: ignore[misc]  # torch is not followed
@@ -118,7 +164,7 @@ class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
         self._report.progress(self._job, state.global_step, state.max_steps)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:  # noqa: ANN401, ARG002
-        if "loss" in logs and not torch.isfinite(torch.tensor(float(logs["loss"]))):
+        if "loss" in logs and not math.isfinite(float(logs["loss"])):
             what = f"the loss is {logs['loss']} at step {state.global_step}"
             raise JobError(what, "lower finetune.training.learning_rate, or train in float32")
 
@@ -137,7 +183,7 @@ def _lora_config(lora: dict[str, Any]) -> LoraConfig:
 
 def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
     """Return the trainer's configuration: everything that moves a result is named, nothing is left to a default."""
-    return SFTConfig(
+    config = SFTConfig(
         output_dir=scratch,
         seed=seed,
         data_seed=training.get("data_seed", seed),
@@ -159,17 +205,21 @@ def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
         train_sampling_strategy="random" if training["shuffle"] else "sequential",
         completion_only_loss=training["loss_on"] == "assistant",
         bf16=training["dtype"] == "bfloat16",
-        fp16=False,
+        fp16=training["dtype"] == "float16",
         gradient_checkpointing=training["gradient_checkpointing"],
         use_cpu=not torch.cuda.is_available(),
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_strategy="steps",
         logging_steps=1,
+        logging_nan_inf_filter=False,
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
     )
+    # One process uses one accelerator, however many it sees: transformers would spread the batch over all of them.
+    config._n_gpu = min(1, torch.cuda.device_count())  # noqa: SLF001 - what its own launcher sets
+    return config
 
 
 def _dataset(job: TrainingJob) -> tuple[list[str], Dataset]:
@@ -199,7 +249,12 @@ def _digest(model: Any) -> str:  # noqa: ANN401
 
 def _losses(history: list[dict[str, Any]]) -> list[Json]:
     steps = [entry for entry in history if "loss" in entry]
-    return [{"step": entry["step"], **{name: float(entry[name]) for name in LOGGED}} for entry in steps]
+    return [{"step": entry["step"], **{name: _finite(float(entry[name])) for name in LOGGED}} for entry in steps]
+
+
+def _finite(value: float) -> float | None:
+    """Return null for what JSON cannot hold: fp16 begins with steps whose gradients overflow, and leaves them out."""
+    return value if math.isfinite(value) else None
 
 
 def _save(model: Any, tokenizer: Any, job: TrainingJob) -> None:  # noqa: ANN401
