@@ -44,7 +44,9 @@ class Problem:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
+    """Leave out the middle: a place begins a text, and what is wrong often ends it."""
+    half = MAX_CHARACTERS // 2
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def child_path(path: str, key: str | int) -> str:

@@ -278,7 +278,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "comment of no text": (["keygen", "new", "--comment", os.fsdecode(b"\xff")], 2, "--comment: is not a line of"),
     "name of no text": (["check", os.fsdecode(b"\xff.json")], 2, r"\udcff.json: cannot be read"),
     "name that colours": (["check", "\x1b[31m"], 2, r"\x1b[31m: cannot be read"),
-    "name too long": (["init", "x" * 300], 2, "cannot be read or written (File name too long)"),
+    "name too long": (["init", "x" * 300], 2, "cannot be written (File name too long)"),
     "unknown signer": (["verify", "out", "--signer", "nope"], 2, "nope: cannot be read; name a file of public keys"),
     "other signer": (["verify", "out", "--signer", "key.pub"], 1, "which is not a key that you named"),
     "no command": (["chekc"], 2, "No such command 'chekc'"),

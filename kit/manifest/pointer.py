@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 """An array index, RFC 6901 section 4; nothing that is as long as a billion is in a manifest."""
+_MAX_SHOWN = 80
 
 
 class PointerError(ValueError):
@@ -48,7 +49,11 @@ def _member(target: Json, token: str, pointer: str) -> Json:
         known = f"there are: {', '.join(target)}"
     else:
         known = f"there are {len(target)} items, counted from 0" if isinstance(target, list) else "it has no members"
-    raise PointerError(f"{pointer!r} leads nowhere: {token!r} is not there ({known})")
+    raise PointerError(f"{_shown(pointer)!r} leads nowhere: {_shown(token)!r} is not there ({known})")
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
 
 def _unescape(token: str) -> str:
