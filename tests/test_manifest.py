@@ -110,8 +110,10 @@ def without_remarks(value: Json) -> Json:
     return [without_remarks(item) for item in value] if isinstance(value, list) else value
 
 
-LATER = ("choices", "data_seed", "template", "quantization", "processes")
-LATER += ("tensor_parallel_size", "pipeline_parallel_size")
+LATER = (
+    *("choices", "data_seed", "template", "quantization", "processes"),
+    *("tensor_parallel_size", "pipeline_parallel_size"),
+)
 """Fields that manifests of the kit's first days do not have."""
 
 
