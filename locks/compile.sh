@@ -20,7 +20,7 @@ lock fuzz.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 --con
 cpu="--python-version 3.11 --python-platform x86_64-manylinux_2_28 --overrides cpu.overrides --constraints core.txt $torch"
 # shellcheck disable=SC2086 # options and their values
 lock cpu.in $cpu -o cpu-3.11.txt
-# Fits on top of the others: what a run has as well, it has in the same version.
+# What a run has as well, it has in the same version.
 lock papers.in --universal --python-version 3.11 --constraints core.txt --constraints cpu-3.11.txt -o papers.txt
 # shellcheck disable=SC2086
 lock test.in $cpu --constraints cpu-3.11.txt --constraints papers.txt -o test-3.11.txt
