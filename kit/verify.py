@@ -137,10 +137,12 @@ def _card_problems(folder: Path, metrics: dict[str, Json], claim: Claim) -> Iter
             yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")
 
 
-def signer_problem(where: str, fingerprint: str, signers: Signers | None) -> Problem | None:
+def signer_problem(where: str, fingerprint: str | None, signers: Signers | None) -> Problem | None:
     """Return that something is signed by nobody whom the user named, if they named anybody."""
     if signers is None or fingerprint in signers.keys:
         return None
+    if fingerprint is None:
+        return Problem(where, "carries no signature", "a manifest alone is nobody's statement")
     reason = signers.passed_over.get(fingerprint)
     not_named = f"whose key does not count: {reason}" if reason else "which is not a key that you named"
     return Problem(where, f"is signed by {fingerprint}, {not_named}", "ask the author for their key's fingerprint")

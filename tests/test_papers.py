@@ -99,10 +99,16 @@ def test_a_bundle_is_attached_as_its_signed_statement(form: str, bundle: Path, p
     assert result.stdout == f"{digest}, signed by {signer}\n"
     taken = kit("extract", tmp_path / "paper-attached.pdf", "--out", tmp_path / "taken", home=tmp_path)
     assert taken.stdout.splitlines()[-1] == result.stdout.strip()
-    assert "not known to you" in taken.stdout
+    assert "whom you have not named" in taken.stdout
     assert {path.name for path in (tmp_path / "taken").iterdir()} == INSIDE.keys()
     for name, file in INSIDE.items():
         assert (tmp_path / "taken" / name).read_bytes() == (bundle / file).read_bytes()
+    named = kit("extract", tmp_path / "paper-attached.pdf", "--out", "taken", "--signer", signer, home=tmp_path)
+    assert "whom you named" in named.stdout
+    other = f"SHA256:{'A' * 43}"
+    refused = kit("extract", tmp_path / "paper-attached.pdf", "--out", "no", "--signer", other, home=tmp_path)
+    assert (refused.returncode, (tmp_path / "no").exists()) == (1, False)
+    assert "is not a key that you named" in refused.stderr
 
 
 @pytest.mark.parametrize("saving", [{}, {"linearize": True}, {"object_stream_mode": pikepdf.ObjectStreamMode.generate}])

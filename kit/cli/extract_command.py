@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
+from kit.errors import Finding
 
 
 @click.command("extract")
@@ -15,16 +16,22 @@ from kit.cli.present import errors_as_json, json_option, show_json
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Folder; default: this one."
 )
 @click.option("--replace", is_flag=True, help="Replace files that are there and say something else.")
+@click.option("--signer", help="Who should have signed: a fingerprint, a public key, or a file of public keys.")
 @json_option
-def command(paper: Path, out: Path, *, replace: bool, as_json: bool) -> None:
+def command(paper: Path, out: Path, signer: str | None, *, replace: bool, as_json: bool) -> None:
     """Take what `kit attach` embedded out of a PDF, byte for byte."""
+    from kit.cli.signers import named_signers
     from kit.cli.written import write_files
     from kit.manifest.places import Places
     from kit.papers.evidence import of_attachments
     from kit.papers.process import attachments
+    from kit.verify import known_as, signer_problem
 
     with errors_as_json(as_json=as_json):
+        signers = named_signers(signer)
         evidence = of_attachments(attachments(paper), paper, Places(out))
+        if problem := signer_problem(str(paper), evidence.fingerprint, signers):
+            raise Finding([problem])
         files = {out / name: data for name, data in evidence.files.items()}
         write_files(files, replace=replace)
     if as_json:
@@ -35,9 +42,12 @@ def command(paper: Path, out: Path, *, replace: bool, as_json: bool) -> None:
                 "manifest_sha256": evidence.manifest_sha256,
                 "results_digest": evidence.results_digest,
                 "signed_by": evidence.fingerprint,
+                "signer_known": evidence.fingerprint is not None and signers is not None,
             }
         )
         return
     if evidence.fingerprint:
-        click.echo(f"signed by {evidence.fingerprint}, not known to you; of the bundle only the statement is here")
+        holder = signers.keys[evidence.fingerprint] if signers else None
+        known = known_as(named=signers is not None, holder=holder)
+        click.echo(f"signed by {evidence.fingerprint}, {known}; of the bundle only the statement is here")
     click.echo(evidence.footnote())

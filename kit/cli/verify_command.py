@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,12 +41,13 @@ def command(
     as_json: bool,
 ) -> None:
     """Check signatures and files, and compute every number again."""
+    from kit.cli.signers import named_signers
     from kit.verify import verify
 
     if reviewer and not receipt:
         raise click.UsageError("--reviewer says who should have signed a --receipt, and there is none")
     with errors_as_json(as_json=as_json):
-        signers, reviewers = _named(signer), _named(reviewer)
+        signers, reviewers = named_signers(signer), named_signers(reviewer)
         found = verify(bundle, signers)
         checked = _checked(receipt, found, reviewers) if receipt else None
         revealed = _opened(bundle, opened) if opened else 0
@@ -113,15 +113,3 @@ def _opened(bundle: Path, file: Path) -> int:
 
     with open_bundle(bundle) as folder:
         return check_opened(load_contents(folder), read_json(file), str(file))
-
-
-def _named(signer: str | None) -> Signers | None:
-    """Return the keys that the user named, and tell what was passed over in their file."""
-    from kit.signer.signers import read_signers
-
-    if signer is None:
-        return None
-    signers = read_signers(signer, datetime.now(UTC))
-    for note in signers.notes:
-        click.echo(on_one_line(note), err=True)
-    return signers
