@@ -380,6 +380,11 @@ def test_tokens_are_counted_where_there_is_a_tokenizer(tmp_path: Path) -> None:
     assert "tokens: counted by each model's own tokenizer" in said
 
 
+@pytest.mark.parametrize("name", ["quickstart", "study"])
+def test_a_run_whose_texts_surely_fit_starts_no_worker_to_count(name: str) -> None:
+    assert not fit(*here(MANIFESTS / f"{name}.json")).is_in_doubt
+
+
 def here(manifest: Path) -> tuple[Any, Machine, Path]:
     loaded = load_manifest(manifest)
     return loaded, machine_here(loaded.manifest.environment), Path()

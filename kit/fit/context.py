@@ -25,7 +25,7 @@ class Window:
     name: str
     """An evaluation, `NAME judged by NAME`, or `rows of NAME`."""
     place: str
-    """JSON path of the limit."""
+    """JSON path of the limit; empty where what is beyond it is cut and not refused."""
     lengths: Lengths
     more: int
     """Tokens that may be written after it."""

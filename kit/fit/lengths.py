@@ -94,7 +94,7 @@ def judged_reading(loaded: LoadedManifest, name: str, asked: AskedModel) -> Read
 
 
 def bounded(reading: Reading, template_bytes: int) -> Lengths:
-    """Return upper bounds: the bytes of each text, of the system prompt, and of the chat template's own text."""
+    """Return upper bounds: the bytes of each text, of the system prompt, and of what the chat template writes."""
     around = (template_bytes if reading.chat else 0) + len((reading.system_prompt or "").encode()) + 1
     return Lengths(tuple(len(text.encode()) + around for text in reading.texts), is_counted=False)
 

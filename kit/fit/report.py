@@ -14,6 +14,7 @@ from kit.fit.estimate import arm_estimates, judge_estimate
 from kit.fit.lengths import Lengths, asked_reading, bounded, counted, judged_reading, trained_reading
 from kit.fit.need import in_gib, largest
 from kit.fit.shape import read_shape
+from kit.fit.template import template_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from kit.fit.need import Need
     from kit.fit.shape import Shape
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.parts import Model
 
 
 @dataclass(slots=True)
@@ -46,7 +46,8 @@ class Fit:
     @property
     def is_in_doubt(self) -> bool:
         """Whether counting tokens could show that a prompt does not fit."""
-        return any(not one.lengths.is_counted and not one.is_certain for one in self.windows)
+        asked = (one for one in self.windows if one.place)
+        return any(not one.lengths.is_counted and not one.is_certain for one in asked)
 
     def to_json(self) -> dict[str, Json]:
         """Return the same for machines."""
@@ -133,15 +134,7 @@ class _Lengths:
         return {name: self._of(reading) for (name, by), reading in self._judged.items() if by == judge}
 
     def _of(self, reading: Reading) -> Lengths:
-        return self._known.get(reading.key) or bounded(reading, _template_bytes(self._loaded, reading.model))
-
-
-def _template_bytes(loaded: LoadedManifest, model: Model) -> int:
-    """Return the size of the file that holds a model's chat template: it writes around a text what stands in it."""
-    if model.template is not None:
-        return loaded.places.size_bytes(model.template)
-    names = [name for name in ("chat_template.jinja", "tokenizer_config.json") if name in model.source.files]
-    return loaded.places.file(model.source, names[0]).stat().st_size if names else 0
+        return self._known.get(reading.key) or bounded(reading, template_bytes(self._loaded.places, reading.model))
 
 
 def _together(lengths: Mapping[str, Lengths]) -> Lengths:
