@@ -25,11 +25,13 @@ class Window:
     name: str
     """An evaluation, `NAME judged by NAME`, or `rows of NAME`."""
     place: str
-    """JSON path of the limit; empty where what is beyond it is cut and not refused."""
+    """JSON path of the limit."""
     lengths: Lengths
     more: int
     """Tokens that may be written after it."""
     limit: int
+    is_refused: bool = False
+    """Whether what is beyond the limit keeps a run from being done; else it is cut, or seldom comes to be."""
 
     @property
     def is_certain(self) -> bool:

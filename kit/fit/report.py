@@ -46,7 +46,7 @@ class Fit:
     @property
     def is_in_doubt(self) -> bool:
         """Whether counting tokens could show that a prompt does not fit."""
-        asked = (one for one in self.windows if one.place)
+        asked = (one for one in self.windows if one.is_refused)
         return any(not one.lengths.is_counted and not one.is_certain for one in asked)
 
     def to_json(self) -> dict[str, Json]:
@@ -156,14 +156,16 @@ def _arms(loaded: LoadedManifest, shape: Shape, machine: Machine, lengths: _Leng
         _say_engine(where, engine, found)
         for name, one in lengths.asked(arm).items():
             more, place = manifest.evaluations[name].generation.max_tokens, "$.engine.max_model_len"
-            _say_window(where, Window(name, place, one, more, manifest.engine.max_model_len), found)
+            window = Window(name, place, one, more, manifest.engine.max_model_len, is_refused=True)
+            _say_window(where, window, found)
         training = manifest.finetune.training if manifest.finetune else None
         if training and arm in rows:
             for note in training_notes(shape, training, rows[arm]):
                 found.warnings.append(Problem(where, *note, "$.finetune.training.max_length"))
             found.warnings += [Problem(where, *note) for note in batch_notes(training, len(rows[arm].each))]
             data = manifest.finetune.data if manifest.finetune else None
-            row = Window(f"rows of {data}", "", rows[arm], 0, training.max_length)
+            place = "$.finetune.training.max_length"
+            row = Window(f"rows of {data}", place, rows[arm], 0, training.max_length)
             found.windows += [row] if row not in found.windows else []
 
 
