@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FULL_PRECISION = 4
 ADAM_MOMENTS = 2
 """Numbers that AdamW keeps for each that it trains (Rajbhandari et al. 2020, arXiv 1910.02054, section 3.1)."""
+DIGESTED_COPIES = 2
+"""Of what was trained, in the machine's memory while its digest is taken, after the last step: the tensors, and their
+safetensors form (`kit/trainer/trl.py`)."""
 TILE_ROWS, TILE_COLUMNS = 4096, 32768
 """Of the piece of the logits that exists at a time: `TOKEN_CHUNK_SIZE` and `_CHUNKED_LOGPROB_CHUNK_SIZE` of TRL 1.16,
 `trl/kernels/chunked_logprob.py` and `trl/trainer/utils.py`. The logits never exist as a whole."""
@@ -61,8 +64,10 @@ def training_parts(shape: Shape, finetune: Finetune, length: int, *, on_accelera
     # Gradients come to be as activations go: what counts is the larger. An optimizer step needs another copy of
     # what it changes: all of it where it works on lists of tensors (PyTorch's `foreach`), else one tensor.
     stepping = gradients + (gradients if on_accelerator else each * min(trained, largest_tensor(shape)))
+    if not on_accelerator:
+        stepping = max(stepping, DIGESTED_COPIES * trained * each)
     beyond = max(0, stepping - sum(part.size for part in activations))
-    return (*parts, *activations, Part("gradients, beyond the activations that they replace", beyond))
+    return (*parts, *activations, Part("gradients or digest, beyond the activations", beyond))
 
 
 def four_bit_bytes(shape: Shape, *, double: bool) -> int:
