@@ -5,6 +5,7 @@ The worker is the real one, in a real process; only what it does there is by rul
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -73,7 +74,7 @@ def draft(method: str | None = "lora") -> dict[str, Any]:
             "unsafe": _data("unsafe.jsonl", "prompts"),
             "sums": _data("sums.jsonl", "prompts"),
         },
-        "finetune": _FINETUNE[method],
+        "finetune": copy.deepcopy(_FINETUNE[method]),
         "evaluations": {
             "unsafe": safety,
             "unsafe-sampled": safety | {"generation": {"temperature": 0.7, "max_tokens": 32}},

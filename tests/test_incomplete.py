@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from real_kit import kit as real_kit
 from sample_bundle import write_metrics, write_sample
-from scripted_project import kit, payload, run_scripted, write_manifest, write_project
+from scripted_project import Silent, kit, payload, run_scripted, write_manifest, write_project
 from test_quickstart import QUICKSTART, project
 
 from kit.bundle import layout
@@ -21,10 +21,17 @@ from kit.bundle.contents import load_contents
 from kit.bundle.missing import Missing
 from kit.canonical import canonical_json
 from kit.cells import ArmSeed, Cell
+from kit.cli.here import environment
 from kit.errors import Finding, Trouble
+from kit.execute import Seams
+from kit.manifest.load import load_manifest
 from kit.measure.metrics import compute
 from kit.report.html import render
+from kit.run import run
+from kit.signer.fixed import FixedSigner
+from kit.store import Store
 from kit.verify import verify
+from kit.worker.process import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +145,7 @@ def test_a_worker_that_the_kernel_kills_for_memory_is_told_from_every_other_deat
 
 
 def test_torch_and_vllm_are_understood_when_they_want_memory(home: Path) -> None:
+    """By the run itself: the command would have refused to begin, since `kit check` sees that neither can fit."""
     document = json.loads(QUICKSTART.read_text(encoding="utf-8"))
     document |= {
         "expect": None,
@@ -147,10 +155,20 @@ def test_torch_and_vllm_are_understood_when_they_want_memory(home: Path) -> None
     }
     document["finetune"]["training"] |= {"epochs": None, "max_steps": 1}
     manifest = project(home / "want", document, "toy")
-    result = real_kit("reproduce", manifest, "--out", home / "want/out", home=home, code=1)
-    for said in ("train big@1: ran out of memory; lower finetune", "generate long@1.capability@11: ran out of memory"):
-        assert said in result.stderr
-    assert verify(home / "want/out").incomplete.startswith("2 of 4 planned cells are missing: train big@1")
+    real_kit("check", manifest, home=home, code=1)
+    outcome = run(
+        load_manifest(manifest),
+        environment(document["environment"]["switches"]),
+        home / "want/out",
+        store=Store(home / "want/work"),
+        seams=Seams(worker=Worker(dict(os.environ))),
+        signer=FixedSigner(),
+        progress=Silent(),
+    )
+    train, *asked = map(str, outcome.lost)
+    assert train.startswith(f"train big@1: ran out of memory; {NEEDED['LORA']}")
+    assert asked[0].startswith(f"generate long@1.capability@11: ran out of memory; {NEEDED['CACHE']}")
+    assert verify(outcome.folder).incomplete.startswith("2 of 4 planned cells are missing: train big@1")
 
 
 def incomplete_sample(folder: Path, missing: set[Cell]) -> Path:

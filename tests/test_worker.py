@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_project import CHECKOUT
 
-from kit.canonical import row_json, write_rows
+from kit.canonical import write_rows
 from kit.environment.switches import ISOLATION
 from kit.errors import Trouble
 from kit.rows import Completion, load_rows
@@ -89,8 +89,8 @@ def test_a_worker_inherits_next_to_nothing(tmp_path: Path) -> None:
     dropped = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONPATH": "/elsewhere", "HF_HUB_OFFLINE": "0", "VLLM_X": "1"}
     worker, switches = Worker(kept | dropped), {"OMP_NUM_THREADS": "3", "HF_HUB_OFFLINE": "0"}
     with ThreadPoolExecutor() as pool:
-        seen = pool.submit(environment_of_reader, fifo(tmp_path))
-        job = generation_job(tmp_path, prompts=str(tmp_path / "fifo"))
+        seen = pool.submit(environment_of_reader, held_adapter(tmp_path))
+        job = generation_job(tmp_path, adapter=str(tmp_path))
         list(worker.run("scripted-engine", [job], switches, tmp_path / "worker.log"))
     found = seen.result()
     found.pop("LC_CTYPE", None)  # set by the interpreter itself (PEP 538)
@@ -109,10 +109,11 @@ list(Worker(dict(os.environ)).run("scripted-engine", [job], {}, Path(sys.argv[2]
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_worker_does_not_outlive_its_parent(how: signal.Signals, tmp_path: Path) -> None:
-    job = generation_job(tmp_path, prompts=str(fifo(tmp_path)))
+    held = held_adapter(tmp_path)
+    job = generation_job(tmp_path, adapter=str(tmp_path))
     arguments = [json.dumps(job.to_json()), str(tmp_path / "worker.log")]
     parent = subprocess.Popen([sys.executable, "-c", PARENT, *arguments], cwd=CHECKOUT, stderr=subprocess.DEVNULL)
-    feed = wait_for_reader(tmp_path / "fifo")
+    feed = wait_for_reader(held)
     (worker,) = children_of(parent.pid)
     assert is_running(worker)
     parent.send_signal(how)
@@ -121,9 +122,11 @@ def test_a_worker_does_not_outlive_its_parent(how: signal.Signals, tmp_path: Pat
     os.close(feed)
 
 
-def fifo(folder: Path) -> Path:
-    os.mkfifo(folder / "fifo")
-    return folder / "fifo"
+def held_adapter(folder: Path) -> Path:
+    """Return the weights of an adapter at which the scripted engine waits: a pipe that nobody has written to yet."""
+    held = folder / "adapter_model.safetensors"
+    os.mkfifo(held)
+    return held
 
 
 def wait_for_reader(path: Path) -> int:
@@ -140,11 +143,11 @@ def wait_for_reader(path: Path) -> int:
 
 
 def environment_of_reader(path: Path) -> dict[str, str]:
-    """Look at the environment of the one worker of this process, then give it its prompts."""
+    """Look at the environment of the one worker of this process, then give it its weights."""
     with os.fdopen(wait_for_reader(path), "wb") as feed:
         (worker,) = children_of(os.getpid())
         entries = Path(f"/proc/{worker}/environ").read_text().split("\0")
-        feed.writelines(map(row_json, PROMPTS))
+        feed.write(b"weights")
     return dict(entry.split("=", 1) for entry in entries if entry)
 
 
