@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from kit.manifest.parts import Model
     from kit.manifest.places import Places
 
-_MARKS = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
-"""Tags of transformers' own, which mark what the assistant says and write nothing."""
+_TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_FIELD = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")\s*\]""")
+"""As in `message['content']`: a name, and not written."""
+_STRING = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 MESSAGES = 2
 """Of a prompt: the system's and the user's. A template's loop writes its words for each."""
 
@@ -23,11 +25,7 @@ def template_bytes(places: Places, model: Model) -> int:
 
     It holds for templates that loop over the messages and over nothing else.
     """
-    text = _text(places, model)
-    try:
-        return MESSAGES * _words(_MARKS.sub("", text))
-    except (SyntaxError, RecursionError):
-        return MESSAGES * len(text.encode())
+    return MESSAGES * _words(_text(places, model))
 
 
 def _text(places: Places, model: Model) -> str:
@@ -46,19 +44,9 @@ def _text(places: Places, model: Model) -> str:
 
 
 def _words(text: str) -> int:
-    """Return the bytes of all that a template can write: what stands between its tags, and strings that it puts out.
-
-    Raises:
-        SyntaxError: it is no template.
-    """
-    from jinja2 import TemplateSyntaxError, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    try:
-        tree = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
-    except TemplateSyntaxError as error:
-        raise SyntaxError(error.message) from error
-    data = sum(len(node.data.encode()) for node in tree.find_all(nodes.TemplateData))
-    writing = [*tree.find_all(nodes.Output), *tree.find_all(nodes.Assign)]
-    strings = (node.value for one in writing for node in one.find_all(nodes.Const) if isinstance(node.value, str))
-    return data + sum(len(value.encode()) for value in strings)
+    """Return the bytes of all that a template can write: what stands between its tags, and strings that it puts out."""
+    writing = (
+        tag for tag in _TAG.findall(text) if tag.startswith("{{") or tag.lstrip("{%-").lstrip().startswith("set ")
+    )
+    strings = (one for tag in writing for both in _STRING.findall(_FIELD.sub("", tag)) for one in both)
+    return len(_TAG.sub("", text).encode()) + len("".join(strings).encode())
