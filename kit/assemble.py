@@ -79,9 +79,10 @@ def write_numbers(folder: Path) -> dict[str, Json]:
     contents = load_contents(folder)
     metrics = compute(contents)
     write_document(folder / layout.METRICS, metrics)
-    report = render(contents, metrics, results_digest=folder_results_digest(folder))
+    digest = folder_results_digest(folder)
+    report = render(contents, metrics, results_digest=digest)
     (folder / layout.REPORT).write_text(report, encoding="utf-8", newline="\n")
-    for place, card in model_cards(folder, metrics).items():
+    for place, card in model_cards(folder, metrics, digest).items():
         (folder / place).parent.mkdir(exist_ok=True)
         (folder / place).write_text(card, encoding="utf-8", newline="\n")
     return metrics

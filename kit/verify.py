@@ -131,7 +131,8 @@ def _crate_problems(folder: Path, claim: Claim) -> Iterator[Problem]:
 
 def _card_problems(folder: Path, metrics: dict[str, Json], claim: Claim) -> Iterator[Problem]:
     """Yield that an adapter is described as something else than it is; a bundle without cards is no worse evidence."""
-    cards = {str(place): both_digests(text.encode()) for place, text in model_cards(folder, metrics).items()}
+    written = model_cards(folder, metrics, claim.results_digest)
+    cards = {str(place): both_digests(text.encode()) for place, text in written.items()}
     for name, signed in claim.files.items():
         if name.startswith(f"{layout.CARDS}/") and signed != cards.get(name):
             yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")

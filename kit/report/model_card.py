@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit.bundle import layout
 from kit.bundle.contents import adapter_files
-from kit.bundle.files import folder_results_digest, walk
+from kit.bundle.files import walk
 from kit.cells import Cell
 from kit.manifest.arms import weights_of
 from kit.manifest.load import load_manifest
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 TAGS: tuple[Json, ...] = ("lora", "safety-evaluation")
 
 
-def model_cards(folder: Path, metrics: Metrics) -> dict[PurePosixPath, str]:
-    """Return the card of every adapter in a bundle, by where it lies; the metrics are those that its rows give.
+def model_cards(folder: Path, metrics: Metrics, results_digest: str) -> dict[PurePosixPath, str]:
+    """Return the card of every adapter in a bundle, by where it lies; metrics and digest are those that its rows give.
 
     Raises:
         Finding: the folder holds what a bundle cannot hold, or no valid manifest.
@@ -40,9 +40,8 @@ def model_cards(folder: Path, metrics: Metrics) -> dict[PurePosixPath, str]:
     """
     names = walk(folder)
     loaded = load_manifest(folder / layout.MANIFEST)
-    digest = folder_results_digest(folder)
     return {
-        layout.card_file(weights): _card(weights, manifest, metrics, digest)
+        layout.card_file(weights): _card(weights, manifest, metrics, results_digest)
         for arm, manifest in loaded.arms.items()
         for weights in weights_of(arm, manifest)
         if str(adapter_files(weights)[0]) in names
