@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kit.cli.sources import is_bundle
 from kit.errors import Trouble
 
 _file = click.Path(path_type=Path, dir_okay=False)
@@ -36,8 +37,7 @@ def _attach(source: Path, paper: Path, out: Path, *, replace: bool) -> None:
     from kit.papers.process import embed
 
     _require_free(out, replace=replace)
-    is_bundle = source.is_dir() or source.suffix == ".zip"
-    evidence = of_bundle(source) if is_bundle else of_manifest(source)
+    evidence = of_bundle(source) if is_bundle(source) else of_manifest(source)
     embed(paper, out, evidence.attachments)
     click.echo(f"wrote {out}: {', '.join(evidence.files)}", err=True)
     click.echo(evidence.footnote())

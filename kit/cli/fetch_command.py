@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
+from kit.cli.sources import is_bundle, is_paper, paper_evidence
 from kit.errors import Trouble
 
 if TYPE_CHECKING:
@@ -47,16 +48,14 @@ def _manifest(source: Path) -> LoadedManifest:
     from kit.bundle.archive import open_bundle
     from kit.cli.here import places
     from kit.manifest.load import load_manifest
-    from kit.papers.evidence import of_attachments
-    from kit.papers.process import attachments
     from kit.signer.integrity import check_integrity
 
-    if source.is_dir() or source.suffix == ".zip":
+    if is_bundle(source):
         with open_bundle(source) as folder:
             check_integrity(folder)
             return load_manifest(folder / layout.MANIFEST, places(Path()))
-    if source.suffix.lower() == ".pdf":
-        return of_attachments(attachments(source), source, places(Path())).manifest
+    if is_paper(source):
+        return paper_evidence(source).manifest
     return load_manifest(source, places(source.parent))
 
 

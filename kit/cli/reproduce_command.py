@@ -11,6 +11,7 @@ import click
 
 from kit.cli.check_command import show_differences
 from kit.cli.present import errors_as_json, json_option, key_option, show_json
+from kit.cli.sources import is_bundle, is_paper, paper_evidence
 from kit.errors import Finding, Trouble
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ def command(
     with errors_as_json(as_json=as_json):
         require_mounted(source)
         comparison, stated = None, None
-        if source.is_dir() or source.suffix == ".zip":
+        if is_bundle(source):
             outcome, comparison, loaded = _rerun(source, root, out, store, key, ctx.obj, strict=strict)
         else:
-            is_paper = source.suffix.lower() == ".pdf"
-            loaded, stated = _from_paper(source, root) if is_paper else (_load(source, root), None)
+            loaded, stated = _from_paper(source, root) if is_paper(source) else (_load(source, root), None)
             outcome = _run(loaded, out, store, key, ctx.obj, strict=strict)
     agrees = _conclude(loaded, outcome, comparison, stated, as_json=as_json)
     ctx.exit(0 if agrees else 1)
@@ -98,11 +98,7 @@ def _rerun(
 
 def _from_paper(paper: Path, root: Path | None) -> tuple[LoadedManifest, str | None]:
     """Return the manifest that a PDF carries, and the results digest that it states, if it states one."""
-    from kit.cli.here import places
-    from kit.papers.evidence import of_attachments
-    from kit.papers.process import attachments
-
-    evidence = of_attachments(attachments(paper), paper, places(root or Path()))
+    evidence = paper_evidence(paper, root)
     click.echo(f"the paper carries {evidence.footnote()}", err=True)
     return evidence.manifest, evidence.results_digest
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.worker.jobs import JobError, JobMemoryError, TrainingJob
-from kit.worker.memory import TRAINING, fitting
 
 if TYPE_CHECKING:
     from kit.worker.jobs import Report
@@ -71,9 +70,9 @@ def _follow(child: subprocess.Popen[str], report: Report) -> str:
             sys.stderr.write(line)
             continue
         event = json.loads(line.removeprefix(EVENT))
-        if event.get("out_of_memory"):
-            raise JobMemoryError([event["job"]], event["remedy"])
         if "what" in event:
+            if event["wants_memory"]:
+                raise JobMemoryError([event["job"]], event["remedy"])
             raise JobError(event["what"], event["remedy"])
         report.progress(event["job"], event["done"], event["total"])
     return "".join(last).strip()
@@ -110,14 +109,11 @@ def main(arguments: list[str]) -> int:
     job = TrainingJob(**json.loads(Path(path).read_text(encoding="utf-8")))
     be_deterministic()
     try:
-        with fitting([int(number)], TRAINING):
-            train_one(int(number), job, _LineReport())
-    except JobMemoryError as error:
-        _tell(job=int(number), out_of_memory=True, remedy=error.remedy)
-        return 1
+        train_one(int(number), job, _LineReport())
     except JobError as error:
         # Whichever is first: its end breaks the connections of the others, which may not get to say it.
-        _tell(what=error.what, remedy=error.remedy)
+        wants_memory = isinstance(error, JobMemoryError)
+        _tell(job=int(number), what=error.what, remedy=error.remedy, wants_memory=wants_memory)
         return 1
     torch.distributed.destroy_process_group()
     return 0

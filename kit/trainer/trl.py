@@ -34,11 +34,10 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
     """Fine-tune once per job; see `interface.Trainer`."""
     be_deterministic()
     for number, job in enumerate(jobs):
-        with fitting([number], TRAINING):
-            if processes(job) > 1:
-                distributed.train(number, job, report)
-            else:
-                train_one(number, job, report)
+        if processes(job) > 1:
+            distributed.train(number, job, report)
+        else:
+            train_one(number, job, report)
         gc.collect()
         report.finished(number)
 
@@ -56,7 +55,17 @@ def processes(job: TrainingJob) -> int:
 
 
 def train_one(number: int, job: TrainingJob, report: Report) -> None:
-    """Fine-tune once, in this process, or as one of several that each run this; the first of them writes."""
+    """Fine-tune once, in this process, or as one of several that each run this; the first of them writes.
+
+    Raises:
+        JobError: for a reason that the user can mend.
+        JobMemoryError: it does not fit into memory.
+    """
+    with fitting([number], TRAINING):
+        _train(number, job, report)
+
+
+def _train(number: int, job: TrainingJob, report: Report) -> None:
     training = cast("dict[str, Any]", job.training)
     with tempfile.TemporaryDirectory() as scratch:
         config = _config(training, job.seed, scratch)  # it tells the process its device, which the model goes to
