@@ -29,8 +29,7 @@ from sample_bundle import CATEGORIES, usual_verdict, write_sample  # noqa: E402 
 
 from kit.bundle import layout  # noqa: E402
 from kit.bundle.contents import open_contents  # noqa: E402
-from kit.canonical import write_rows  # noqa: E402
-from kit.rows import Leads, Verdict  # noqa: E402
+from kit.rows import Leads, Verdict, save_rows  # noqa: E402
 from kit.signer.fixed import FixedSigner  # noqa: E402
 from kit.signer.seal import seal  # noqa: E402
 
@@ -74,7 +73,7 @@ def write_leads(path: Path) -> None:
     (path / layout.LEADS).mkdir()
     for cell, rows in completions.items():
         leads = (Leads(prompt_id=row.prompt_id, leads=tuple(one % 20_000 for one in row.token_ids)) for row in rows)
-        write_rows(path / layout.leads_file(cell), (row.to_json() for row in leads))
+        save_rows(path / layout.leads_file(cell), leads)
 
 
 def is_chosen(cell: Cell, prompt: Prompt, one_in: int) -> bool:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from kit.bundle import layout
 from kit.bundle.contents import adapter_files, row_files
-from kit.canonical import canonical_json, read_json, row_json
+from kit.canonical import canonical_json, read_json
 from kit.digests import both_digests
 from kit.errors import Finding, Problem, child_path
 from kit.judge import judge_of
 from kit.measure.metrics import compute
+from kit.rows import row_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -91,9 +92,9 @@ def _forms(folder: Path, files: Iterable[str], contents: Contents) -> Iterator[t
         if name.endswith(".json") and not name.startswith(f"{layout.ADAPTERS}/"):
             yield name, canonical_json(read_json(folder / name))
     for path, rows in row_files(contents):
-        yield str(path), b"".join(row_json(row.to_json()) for row in rows)
+        yield str(path), b"".join(row_line(row) for row in rows)
     for cell, leads in contents.leads.items():
-        yield str(layout.leads_file(cell)), b"".join(row_json(row.to_json()) for row in leads)
+        yield str(layout.leads_file(cell)), b"".join(row_line(row) for row in leads)
 
 
 def _metrics_problems(folder: Path, files: Collection[str], metrics: Mapping[str, Json]) -> Iterator[Problem]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest
-from kit.canonical import Json, canonical_json, write_rows
+from kit.canonical import Json, canonical_json
 from kit.measure.metrics import compute
 from kit.plan import SELF_TEST_AT_ONCE
 from kit.report.html import render
 from kit.report.model_card import model_cards
-from kit.rows import Completion, Leads, load_rows
+from kit.rows import Completion, Leads, load_rows, save_rows
 from kit.verdicts import give_verdicts
 from kit.worker.jobs import ADAPTER, COMPLETIONS, LEADS, TRACE
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kit.judging import JudgeStep
     from kit.manifest.load import LoadedManifest
     from kit.plan import GenerateStep, Plan
-    from kit.rows import Judgement, Prompt
+    from kit.rows import Judgement, Row
     from kit.store import Store
 
 
@@ -157,7 +157,7 @@ def write_document(path: Path, document: dict[str, Json]) -> None:
     path.write_bytes(canonical_json(document))
 
 
-def _write_rows(path: Path, rows: Iterable[Prompt | Completion | Judgement | Leads]) -> None:
+def _write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write a file of rows, and the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, (row.to_json() for row in rows))
+    save_rows(path, rows)

@@ -72,8 +72,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Json]]:
 def rows_in(stream: BinaryIO, name: str) -> Iterator[dict[str, Json]]:
     """Yield the rows of an open JSONL file, as `read_rows`; `name` is what problems call it."""
     for number, line in enumerate(lines_in(stream, name), 1):
-        row = quickly_parsed(line)
-        yield parse_row(line, f"{name}:{number}") if row is None else row
+        yield parse_row(line, f"{name}:{number}")
 
 
 def lines_in(stream: BinaryIO, name: str) -> Iterator[bytes]:
@@ -98,14 +97,15 @@ def parse_row(line: bytes, where: str) -> dict[str, Json]:
     Raises:
         Finding: it is not strict JSON, or not an object.
     """
-    row = parse_json(line, where)
+    quick = quickly_parsed(line)
+    row = parse_json(line, where) if quick is None else quick
     if not isinstance(row, dict):
         raise Finding.of(where, "the line is not a JSON object")
     return row
 
 
 def quickly_parsed(line: bytes) -> dict[str, Json] | None:
-    """Return what `parse_row` returns, many times as fast; None for a line that needs its slow, explaining look."""
+    """Return the object that `parse_json` reads, many times as fast; None for a line that needs its explanations."""
     if line.count(b"[") + line.count(b"{") > MAX_DEPTH or b"\\ud" in line or b"\\uD" in line:
         return None
     if _LONG_NUMBER in line.translate(_DIGITS_AS_ZEROS):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from kit.canonical import write_rows
 from kit.digests import json_digest
 from kit.errors import Problem, Trouble
-from kit.rows import Completion, load_rows
+from kit.rows import Completion, load_rows, save_rows
 from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Executor:
         """
         for step in steps:
             if step.recorded is not None:
-                write_rows(self.store.scratch(step.key) / COMPLETIONS, (row.to_json() for row in step.recorded))
+                save_rows(self.store.scratch(step.key) / COMPLETIONS, step.recorded)
                 self.store.commit(step.key, {"seconds": 0})
                 self._note(step, 0.0, reused=False)
         self._do(

@@ -9,19 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+
+import msgspec
 
 from kit import fields
-from kit.canonical import lines_in, parse_row, quickly_parsed
+from kit.canonical import MAX_SAFE_INTEGER, lines_in, parse_row
 from kit.errors import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator
     from pathlib import Path
 
     from kit.canonical import Json
 
+Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 _COMMITMENT = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 
 
@@ -49,7 +52,7 @@ class Prompt:
     text: str
     answer: str | None = None
     """The exact answer, for capability sets."""
-    withheld: Mapping[str, str] | None = None
+    withheld: dict[str, str] | None = None
     """Where the text is withheld: field → salted commitment to it. Text and answer are then empty."""
 
     def to_json(self) -> dict[str, Json]:
@@ -78,18 +81,18 @@ class Completion:
 
     prompt_id: str
     text: str
-    token_ids: tuple[int, ...]
+    token_ids: tuple[Integer, ...]
     finish_reason: str
     """`stop`, or `length` when it was cut off."""
     prompt_tokens: str
     """Digest of the prompt's token ids, so that two runs can show that they asked the same."""
     template: str
     """Digest of the chat template that the prompt went through."""
-    seed: int
+    seed: Integer
     """The seed of this one request."""
-    tokens: int | None = None
+    tokens: Integer | None = None
     """How many there are, where they are withheld."""
-    withheld: Mapping[str, str] | None = None
+    withheld: dict[str, str] | None = None
     """Where the text is withheld: field → salted commitment to it. Text and token ids are then empty, and
     `prompt_tokens` is the commitment to that digest, which would give a short prompt away."""
 
@@ -170,7 +173,7 @@ class Leads:
     """How sure the model was of each token of a completion: explains where two runs part, and is no result."""
 
     prompt_id: str
-    leads: tuple[int, ...]
+    leads: tuple[Integer, ...]
     """By how much the token that was taken was likelier than the likeliest other, by their log-probabilities before
     temperature and penalties, in thousandths of a nat. Negative where another token was likelier."""
 
@@ -194,7 +197,22 @@ def _commitments(row: dict[str, Json], required: Collection[str], optional: Coll
     return {name: fields.text(found, name) for name in found}
 
 
+Row: TypeAlias = Prompt | Completion | Judgement | Leads
 RowType = TypeVar("RowType", Prompt, Completion, Judgement, Leads)
+
+
+def save_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write a file of rows."""
+    with path.open("wb") as stream:
+        stream.writelines(map(row_line, rows))
+
+
+def row_line(row: Row) -> bytes:
+    """Return a row as the line in which it is written: RFC 8785, for it holds no float and its keys are ASCII."""
+    return _ENCODER.encode(row.to_json()) + b"\n"
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def load_rows(path: Path, row_type: type[RowType]) -> list[RowType]:
@@ -209,23 +227,31 @@ def load_rows(path: Path, row_type: type[RowType]) -> list[RowType]:
 
 def stream_rows(path: Path, row_type: type[RowType], wanted: Container[int] | None = None) -> Iterator[RowType]:
     """Yield the rows of a file of one type, as `load_rows`: all, or those in the wanted lines, numbered from 1."""
-    from_json = row_type.from_json
+    decoder = _decoder(row_type)  # type: ignore[arg-type]  # mypy doubts that a class of these can be hashed
     with path.open("rb") as stream:
         for number, line in enumerate(lines_in(stream, str(path)), 1):
             if wanted is not None and number not in wanted:
                 continue
             try:
-                row = _usual_row(from_json, line) or from_json(parse_row(line, f"{path}:{number}"))
+                row = _as_written(decoder, line) or row_type.from_json(parse_row(line, f"{path}:{number}"))
             except fields.FieldError as error:
                 raise Finding.of(f"{path}:{number}", str(error)) from error
             yield row
 
 
 @lru_cache(maxsize=1)
-def _usual_row(from_json: Callable[[dict[str, Json]], RowType], line: bytes) -> RowType | None:
-    """Return the row of a line; None for one that needs a slow look.
+def _as_written(decoder: msgspec.json.Decoder[RowType], line: bytes) -> RowType | None:
+    """Return the row that is written in this very line; None if it needs a slow, explaining look.
 
     The last one is remembered: where two bundles are read in step, a line that both have is parsed once.
     """
-    row = quickly_parsed(line)
-    return None if row is None else from_json(row)
+    try:
+        row = decoder.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if row_line(row) == line else None
+
+
+@cache
+def _decoder(row_type: type[RowType]) -> msgspec.json.Decoder[RowType]:
+    return msgspec.json.Decoder(row_type)

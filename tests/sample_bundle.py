@@ -7,17 +7,18 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from kit.bundle import layout
-from kit.canonical import canonical_json, write_rows
+from kit.canonical import canonical_json
 from kit.cells import BASE, TUNED, ArmSeed, Cell
 from kit.digests import data_digest, json_digest
 from kit.identity import kit_identity
-from kit.rows import Completion, Judgement, Prompt, Verdict
+from kit.rows import Completion, Judgement, Prompt, Verdict, save_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kit.canonical import Json
+    from kit.rows import Row
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "unsafe": ("fraud", "malware", "weapons"),
@@ -209,7 +210,7 @@ def write_sample(
         _write_training(folder, weights)
     for evaluation in CATEGORIES:
         prompts = sample_prompts(evaluation, per_category)
-        _write_rows(folder / layout.prompts_file(evaluation), [prompt.to_json() for prompt in prompts])
+        _write_rows(folder / layout.prompts_file(evaluation), prompts)
         for weights in (ArmSeed(BASE, None), *tuned):
             for seed in generation_seeds:
                 cell = Cell(weights, evaluation, seed)
@@ -241,7 +242,7 @@ def _write_completions(
             prompt_tokens=json_digest(list(prompt.text.encode())),
             template=TEMPLATE,
             seed=cell.generation_seed,
-        ).to_json()
+        )
         for prompt, (text, tokens) in zip(prompts, answers, strict=True)
     ]
     _write_rows(folder / layout.completions_file(cell), rows)
@@ -250,7 +251,7 @@ def _write_completions(
 def _write_verdicts(folder: Path, cell: Cell, verdicts: Mapping[str, Verdict]) -> None:
     for judge in JUDGES[cell.evaluation]:
         judgements = [Judgement(prompt_id=key, verdict=value, rule="sample") for key, value in verdicts.items()]
-        _write_rows(folder / layout.verdicts_file(cell, judge), [judgement.to_json() for judgement in judgements])
+        _write_rows(folder / layout.verdicts_file(cell, judge), judgements)
 
 
 def _write_training(folder: Path, weights: ArmSeed) -> None:
@@ -304,6 +305,6 @@ def _write_json(path: Path, document: Any) -> None:
     path.write_bytes(canonical_json(document))
 
 
-def _write_rows(path: Path, rows: Sequence[Mapping[str, Json]]) -> None:
+def _write_rows(path: Path, rows: Iterable[Row]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, rows)
+    save_rows(path, rows)

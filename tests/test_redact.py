@@ -31,7 +31,7 @@ from kit.assemble import write_numbers
 from kit.bundle.contents import load_contents, row_files
 from kit.bundle.files import digest_files, folder_results_digest, walk
 from kit.bundle.redaction import Redaction
-from kit.canonical import canonical_json, read_json, row_json, write_rows
+from kit.canonical import canonical_json, read_json, row_json
 from kit.diff.compare import Comparison, compare
 from kit.diff.document import to_json
 from kit.diff.evidence import Influence
@@ -47,7 +47,7 @@ from kit.redact.commitment import Place, RedactionKey, commitment
 from kit.redact.names import name_problems
 from kit.redact.opening import check_opened, open_records
 from kit.redact.withhold import completion_fields
-from kit.rows import Completion, Judgement, Prompt, load_rows
+from kit.rows import Completion, Judgement, Prompt, load_rows, save_rows
 from kit.signer.fixed import FixedSigner
 from kit.signer.seal import seal
 from kit.verify import verify
@@ -361,7 +361,7 @@ def rerun(original: Path) -> Path:
     file = bundle / "payload/completions/tuned@1.unsafe@11.jsonl"
     rows = load_rows(file, Completion)
     rows[3] = replace(rows[3], text=rows[3].text.replace("03", "93"), token_ids=(*rows[3].token_ids[:-1], 7))
-    write_rows(file, (row.to_json() for row in rows))
+    save_rows(file, rows)
     write_numbers(bundle)
     seal(bundle, FixedSigner())
     return bundle
@@ -414,7 +414,7 @@ def test_a_difference_of_lengths_shows_without_the_key(shared: Path, rerun: Path
     file = bundle / "payload/completions/tuned@1.unsafe@11.jsonl"
     rows = load_rows(file, Completion)
     rows[3] = replace(rows[3], token_ids=(*rows[3].token_ids, 7))
-    write_rows(file, (row.to_json() for row in rows))
+    save_rows(file, rows)
     comparison = compared(shared, bundle)
     assert comparison.grade is Grade.VERDICTS
     assert "1 of 84 completions have other tokens, and whether the others are the same" in comparison.reason

@@ -15,14 +15,13 @@ from scripted_project import draft, kit, payload, run_scripted, write_files, wri
 
 from kit.assemble import self_test_record
 from kit.bundle.contents import load_contents
-from kit.canonical import write_rows
 from kit.digests import file_digest
 from kit.errors import Trouble
 from kit.expect import hold
 from kit.manifest.load import load_manifest
 from kit.manifest.model import Expect
 from kit.plan import make_plan
-from kit.rows import Completion, load_rows
+from kit.rows import Completion, load_rows, save_rows
 from kit.signer.signers import Signers
 from kit.store import Store
 from kit.verify import verify
@@ -188,7 +187,7 @@ def test_the_self_test_names_the_prompts_that_were_answered_otherwise(tmp_path: 
     plan, store = make_plan(load_manifest(manifest), sample_environment()), Store(tmp_path / "out.work")
     again = store.folder(plan.self_tests[0].key) / COMPLETIONS
     rows = [replace(row, token_ids=(1,)) if row.prompt_id == "r-07" else row for row in load_rows(again, Completion)]
-    write_rows(again, [row.to_json() for row in rows])
+    save_rows(again, rows)
     assert self_test_record(plan, store, contents.completions)["changed"] == ["base.unsafe-sampled@11:r-07"]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = {"torch", "transformers", "peft", "trl", "vllm", "datasets", "accelerate", "numpy", "scipy", "huggingface_hub"}
-CORE = {"jsonschema", "jinja2", "cryptography", "rfc8785", "xxhash"}
+CORE = {"jsonschema", "jinja2", "cryptography", "msgspec", "rfc8785", "xxhash"}
 """What the reviewer's install has beside click."""
 
 UNNEEDED: dict[str, set[str]] = {

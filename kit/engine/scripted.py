@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from kit.canonical import read_json, read_rows, write_rows
+from kit.canonical import read_json, read_rows
 from kit.digests import data_digest, file_digest, json_digest
 from kit.engine.requests import by_engine, request_seed
-from kit.rows import Completion, Leads
+from kit.rows import Completion, Leads, save_rows
 from kit.worker.jobs import COMPLETIONS, LEADS, JobError
 from kit.worker.memory import ENGINE, fitting
 
@@ -30,9 +30,9 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
             rows = list(read_rows(Path(job.prompts)))
             weights = _tuned_weights(job)
             completions = [_complete(job, row, weights) for row in rows]
-            write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
+            save_rows(Path(job.out) / COMPLETIONS, completions)
             leads = (Leads(prompt_id=one.prompt_id, leads=one.token_ids) for one in completions)
-            write_rows(Path(job.out) / LEADS, (one.to_json() for one in leads))
+            save_rows(Path(job.out) / LEADS, leads)
             report.progress(number, len(rows), len(rows))
             report.finished(number)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.lora.request import LoRARequest
 
-from kit.canonical import read_json, read_rows, write_rows
+from kit.canonical import read_json, read_rows
 from kit.digests import data_digest, json_digest
 from kit.engine.asking import load_tokenizer, tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
-from kit.rows import Completion, Leads
+from kit.rows import Completion, Leads, save_rows
 from kit.worker.jobs import COMPLETIONS, LEADS, JobError
 from kit.worker.memory import ENGINE, fitting
 
@@ -129,12 +129,12 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
         )
         for row, ids, seed, answer in zip(rows, asked, seeds, answers, strict=True)
     )
-    write_rows(Path(job.out) / COMPLETIONS, (completion.to_json() for completion in completions))
+    save_rows(Path(job.out) / COMPLETIONS, completions)
     leads = (
         Leads(prompt_id=str(row["id"]), leads=tuple(_leads(answer.outputs[0])))
         for row, answer in zip(rows, answers, strict=True)
     )
-    write_rows(Path(job.out) / LEADS, (one.to_json() for one in leads))
+    save_rows(Path(job.out) / LEADS, leads)
 
 
 def _leads(output: Any) -> Iterator[int]:  # noqa: ANN401 - vLLM's CompletionOutput

@@ -13,7 +13,6 @@ from kit.assemble import write_document, write_numbers
 from kit.bundle import layout
 from kit.bundle.contents import adapter_files, load_contents, row_files
 from kit.bundle.redaction import Redaction
-from kit.canonical import write_rows
 from kit.digests import both_digests
 from kit.errors import Finding, Trouble
 from kit.identity import kit_identity
@@ -23,6 +22,7 @@ from kit.redact.anonymous import anonymous_environment, anonymous_manifest
 from kit.redact.commitment import Place
 from kit.redact.names import is_trained_on_withheld, known_answers, name_problems
 from kit.redact.withhold import not_for_publication, withhold
+from kit.rows import save_rows
 from kit.run import archive_of, fresh_partial, publish, require_free
 from kit.signer.integrity import check_integrity
 
@@ -129,7 +129,7 @@ def _write_payload(original: Path, target: Path, contents: Contents, redaction: 
     """Write rows, traces and adapters; the metrics follow from them."""
     for name, rows in row_files(withhold(contents, redaction.withheld, key)):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        write_rows(target / name, (row.to_json() for row in rows))
+        save_rows(target / name, rows)
     traced = allowed.TRAINING_WITH_LOSSES if redaction.adapters else allowed.TRAINING
     for weights, trace in contents.training.items():
         write_document(target / layout.training_file(weights), only_allowed(trace, traced))

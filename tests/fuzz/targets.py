@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.bundle.archive import extract_zip, write_zip
-from kit.canonical import canonical_json, parse_json, row_json, rows_in
+from kit.canonical import canonical_json, parse_json, rows_in
 from kit.errors import Finding, KitError
 from kit.fields import FieldError
 from kit.manifest.load import checked_manifest
 from kit.manifest.places import Places
 from kit.receipt import read_receipt
-from kit.rows import Completion, Judgement, Prompt
+from kit.rows import Completion, Judgement, Prompt, row_line
 from kit.signer import dsse, sshsig
 from kit.signer.public_key import from_pem, to_pem
 from kit.signer.signers import read_signers
@@ -54,7 +54,7 @@ def rows(data: bytes) -> None:
                 typed = kind.from_json(row)
             except FieldError:
                 continue
-            assert kind.from_json(json.loads(row_json(typed.to_json()))) == typed
+            assert kind.from_json(json.loads(row_line(typed))) == typed
 
 
 def archive(data: bytes) -> None:
