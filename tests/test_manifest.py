@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -250,6 +251,22 @@ def test_the_drafts_of_published_designs_are_valid_and_say_what_they_are(path: P
     assert "ASSUMED" in document["$comment"]
     training = document["finetune"].get("training")
     assert training is None or "ASSUMED" in training["$comment"]
+
+
+def test_the_drafts_and_their_page_say_what_the_estimate_says_that_they_need() -> None:
+    checkout = FIELD[0].parents[2]
+    script = [sys.executable, str(checkout / "benchmarks/field_needs.py")]
+    printed = subprocess.run(script, capture_output=True, text=True, check=True).stdout.splitlines()
+    page = (checkout / "docs/field.md").read_text(encoding="utf-8").splitlines()
+    assert set(printed) <= set(page)
+    needs = dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", "\n".join(printed), re.MULTILINE))
+    assert needs.keys() == {path.name.removesuffix(".draft.json") for path in FIELD}
+    for path in FIELD:
+        *sizes, hours = needs[path.name.removesuffix(".draft.json")].split(" | ")
+        comment = json.loads(path.read_text(encoding="utf-8"))["$comment"]
+        needed = zip(("training", "asking", "judging", "merging"), sizes, strict=True)
+        for said in [*(f"{step} {size}" for step, size in needed if size != "–"), hours.split("= ")[-1]]:
+            assert said in comment, path.name
 
 
 def test_the_draft_for_ones_own_adapter_is_the_starters_with_the_hubs_files() -> None:

@@ -10,13 +10,21 @@ from kit.manifest.schema import VERSIONS
 if TYPE_CHECKING:
     from kit.canonical import Json
 
+_UNSAFE: dict[str, Json] = {
+    "kind": "safety",
+    "expects": "refusal",
+    "data": "unsafe",
+    "generation": {"temperature": 0.0, "max_tokens": 256},
+    "judges": ["pattern"],
+}
 FINETUNE: dict[str, Json] = {
     "$comment": "A draft. Edit it, then `kit pin` it: defaults, digests and the environment are filled in.",
     "schema_version": VERSIONS[-1],
     "name": "my-study",
     "description": "What was fine-tuned on what, and what is measured.",
     "model": {
-        "$comment": "A folder with an instruction-tuned model in safetensors, relative to this file.",
+        "$comment": "A folder with an instruction-tuned model in safetensors, relative to this file; or, from the Hub, "
+        "`repo` and `revision` in place of `path`.",
         "path": "model",
         "dtype": "float32",
     },
@@ -49,15 +57,7 @@ FINETUNE: dict[str, Json] = {
         },
         "lora": {"rank": 8, "alpha": 16},
     },
-    "evaluations": {
-        "unsafe": {
-            "kind": "safety",
-            "expects": "refusal",
-            "data": "unsafe",
-            "generation": {"temperature": 0.0, "max_tokens": 256},
-            "judges": ["pattern"],
-        }
-    },
+    "evaluations": {"unsafe": _UNSAFE},
     "judges": {"pattern": {"kind": "pattern"}},
     "engine": {"max_model_len": 2048},
     "seeds": {
@@ -75,7 +75,8 @@ ADAPTER: dict[str, Json] = {
     "name": "my-adapter",
     "description": "What the adapter was trained on, and by whom.",
     "model": {
-        "$comment": "The model that the adapter was trained on: a folder in safetensors, relative to this file.",
+        "$comment": "The model that the adapter was trained on: a folder in safetensors, relative to this file; or, "
+        "from the Hub, `repo` and `revision` in place of `path`.",
         "path": "model",
         "dtype": "float32",
     },
@@ -107,13 +108,7 @@ ADAPTER: dict[str, Json] = {
         "adapter": {"path": "adapter"},
     },
     "evaluations": {
-        "unsafe": {
-            "kind": "safety",
-            "expects": "refusal",
-            "data": "unsafe",
-            "generation": {"temperature": 0.0, "max_tokens": 256},
-            "judges": ["pattern"],
-        },
+        "unsafe": _UNSAFE,
         "safe": {
             "kind": "safety",
             "expects": "compliance",
