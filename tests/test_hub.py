@@ -395,6 +395,23 @@ def test_an_author_pins_fetches_and_runs_without_a_network(world: World, tmp_pat
     assert (rerun.returncode, rerun.stdout.startswith("bitwise: ")) == (0, True), rerun.stderr + rerun.stdout
 
 
+def test_what_is_wrong_on_the_hub_and_what_is_wrong_here_is_said_together(world: World, local: Path) -> None:
+    shutil.copytree(local / "data", world.folder / "data")
+    (world.folder / "data" / "train.jsonl").write_text('{"prompt": "a question"}\n')
+    online = {"HF_ENDPOINT": world.server.endpoint, "HF_TOKEN": TOKEN}
+    (world.folder / "study.draft.json").write_text(json.dumps(manifest_draft() | {"data": draft()["data"]}))
+    assert kit("pin", "study.draft.json", home=world.folder, env=online).returncode == 0
+    shutil.rmtree(world.folder / ".cache")
+    (world.folder / "data" / "sums.jsonl").unlink()
+    gated(world)
+    checked = kit("check", "study.json", home=world.folder, env=online)
+    assert checked.returncode == 2
+    assert f"accept its terms at {world.server.endpoint}/{MODEL}" in checked.stderr
+    assert "data/sums.jsonl is missing" in checked.stderr
+    assert "data/train.jsonl:1" in checked.stderr
+    assert "'completion'" in checked.stderr
+
+
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Return the files that are read to be hashed; all count as large, and as changed long ago."""

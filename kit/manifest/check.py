@@ -15,12 +15,13 @@ from kit.manifest.templates import template_problems
 from kit.source.load import load_examples, load_prompts, load_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from kit.canonical import Json
     from kit.manifest.asked_model import AskedModel
     from kit.manifest.load import LoadedManifest
     from kit.manifest.model import DataSet, Evaluation, Manifest
+    from kit.manifest.parts import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +41,35 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], absent: Seque
     Args:
         loaded: a valid, pinned manifest.
         environment: this machine's, as `record_environment` gives it.
-        absent: why files on the Hub are not here, if they are not; they are not looked at then.
+        absent: why files on the Hub are not here, if they are not; no file of the Hub is looked at then.
     """
     where, manifest = str(loaded.path), loaded.manifest
-    problems = [*absent, *_file_problems(loaded, skip_hub=bool(absent))]
-    prompts: dict[str, int] = {}
-    if not problems:
-        problems, prompts = _row_problems(loaded)
-        problems += template_problems(loaded)
-        for place, asked in _asked_models(manifest).items():
+    problems, unread = _file_problems(loaded, skip_hub=bool(absent))
+    row_problems, prompts = _row_problems(loaded, unread)
+    problems = [*absent, *problems, *row_problems, *template_problems(loaded, unread)]
+    for place, asked in _asked_models(manifest).items():
+        if not any(source in unread for source in (asked.model.source, asked.model.template, asked.template)):
             problems += asking_problems(loaded.places, asked, where, place)
     for name, judge in manifest.judges.items():
         problems += rules_problems(judge, where, child_path("$.judges", name))
     return CheckReport(problems, differences(manifest.environment, environment), prompts)
 
 
-def _file_problems(loaded: LoadedManifest, *, skip_hub: bool) -> list[Problem]:
-    """Compare the files of every arm with their digests."""
-    return [
-        problem
-        for where, named, part in every_source(loaded)
-        if not (skip_hub and named.source.repo)
-        for problem in source_problems([(named, part)], loaded.places, where)
-    ]
+def _file_problems(loaded: LoadedManifest, *, skip_hub: bool) -> tuple[list[Problem], list[Source]]:
+    """Compare the files of every arm with their digests; return the sources, too, that are not fit to be read."""
+    problems: list[Problem] = []
+    unread: list[Source] = []
+    for where, named, part in every_source(loaded):
+        is_skipped = skip_hub and named.source.repo is not None
+        found = [] if is_skipped else source_problems([(named, part)], loaded.places, where)
+        problems += found
+        if is_skipped or found:
+            unread.append(named.source)
+    return problems, unread
 
 
-def _row_problems(loaded: LoadedManifest) -> tuple[list[Problem], dict[str, int]]:
-    """Read every data set in the role that it plays."""
+def _row_problems(loaded: LoadedManifest, unread: Container[Source]) -> tuple[list[Problem], dict[str, int]]:
+    """Read every data set in the role that it plays, but for those that are not fit to be read."""
     manifest, problems, prompts = loaded.manifest, list[Problem](), dict[str, int]()
 
     def collect(load: Callable[[], int]) -> int:
@@ -77,9 +80,11 @@ def _row_problems(loaded: LoadedManifest) -> tuple[list[Problem], dict[str, int]
             return 0
 
     for name, evaluation in manifest.evaluations.items():
-        prompts[name] = collect(partial(_count_prompts, loaded, evaluation))
+        if manifest.data[evaluation.data].source not in unread:
+            prompts[name] = collect(partial(_count_prompts, loaded, evaluation))
     for name, data in _trained_on(loaded):
-        collect(partial(_count_examples, loaded, name, data))
+        if data.source not in unread:
+            collect(partial(_count_examples, loaded, name, data))
     # A set that is asked twice has the same problems twice.
     return list(dict.fromkeys(problems)), prompts
 

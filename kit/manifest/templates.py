@@ -8,6 +8,7 @@ from kit.errors import Problem
 from kit.manifest.template import MAX_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from kit.manifest.load import LoadedManifest
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from kit.manifest.places import Places
 
 
-def template_problems(loaded: LoadedManifest) -> list[Problem]:
-    """Return what keeps an arm from being asked as a chat model; its files are as they were pinned."""
+def template_problems(loaded: LoadedManifest, unread: Container[Source]) -> list[Problem]:
+    """Return what keeps an arm from being asked as a chat model, but for models that are not fit to be read."""
     if loaded.manifest.model.is_recorded:
         return []
-    arms = loaded.arms.values()
-    problems = [one for arm in arms for one in chat_problems(loaded.places, arm.model, str(loaded.path), "$")]
+    models = [arm.model for arm in loaded.arms.values()]
+    readable = [one for one in models if one.source not in unread and one.template not in unread]
+    problems = [one for model in readable for one in chat_problems(loaded.places, model, str(loaded.path), "$")]
     return list(dict.fromkeys(problems))
 
 
