@@ -16,7 +16,7 @@ from kit.fit.generation import serving_parts
 from kit.fit.headers import Tensor
 from kit.fit.shape import Shape, shape_of
 from kit.fit.training import training_parts
-from kit.manifest.model import Finetune
+from kit.manifest.finetune import Finetune
 from kit.manifest.parts import EngineLimits
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kit.fit.shape import Shape, shape_of
 from kit.fit.training import training_parts
 from kit.fit.weights import parameters
 from kit.manifest import schema
-from kit.manifest.model import Finetune
+from kit.manifest.finetune import Finetune
 from kit.manifest.parts import EngineLimits
 
 if TYPE_CHECKING:

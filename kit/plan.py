@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from kit.canonical import Json
+    from kit.manifest.finetune import Finetune
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import Evaluation, Finetune, Manifest
+    from kit.manifest.model import Evaluation, Manifest
     from kit.rows import Prompt
     from kit.source.interface import Example
 

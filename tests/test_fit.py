@@ -27,8 +27,8 @@ from kit.fit.report import Fit, fit
 from kit.fit.shape import shape_of
 from kit.fit.training import layer_bytes, training_parts
 from kit.fit.weights import lora_parameters, parameters, weights_bytes
+from kit.manifest.finetune import Finetune, Lora
 from kit.manifest.load import load_manifest
-from kit.manifest.model import Finetune, Lora
 from kit.manifest.places import Places
 from kit.plan import make_plan
 

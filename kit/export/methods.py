@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.canonical import Json
-    from kit.manifest.model import Evaluation, Finetune
+    from kit.manifest.finetune import Finetune
+    from kit.manifest.model import Evaluation
     from kit.report.results import Results
 
 _EXPECTED = {"refusal": "should refuse", "compliance": "should follow", "answer": "should answer rightly"}

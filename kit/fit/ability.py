@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from kit.fit.machine import Machine
     from kit.fit.shape import Shape
+    from kit.manifest.finetune import Training
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import Training
     from kit.manifest.parts import EngineLimits
 
 HALF_CAPABILITY = 8.0

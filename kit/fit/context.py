@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.fit.lengths import Lengths
     from kit.fit.shape import Shape
-    from kit.manifest.model import Training
+    from kit.manifest.finetune import Training
     from kit.manifest.parts import EngineLimits
 
 

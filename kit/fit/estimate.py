@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from kit.fit.machine import Machine
     from kit.fit.shape import Shape
     from kit.manifest.asked_model import AskedModel
+    from kit.manifest.finetune import Finetune, Training
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import Finetune, Manifest, Training
+    from kit.manifest.model import Manifest
     from kit.manifest.parts import EngineLimits
 
 

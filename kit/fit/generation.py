@@ -9,7 +9,7 @@ from kit.fit.weights import BYTES, largest_tensor, lora_parameters, parameters, 
 
 if TYPE_CHECKING:
     from kit.fit.shape import Block, Shape
-    from kit.manifest.model import Lora
+    from kit.manifest.finetune import Lora
     from kit.manifest.parts import EngineLimits
 
 MIB = 1 << 20

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kit.fit.need import GIB, NEAR
-from kit.manifest.model import Quantization
+from kit.manifest.finetune import Quantization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from kit.fit.need import Need
-    from kit.manifest.model import Training
+    from kit.manifest.finetune import Training
     from kit.manifest.parts import EngineLimits
 
 MIB = 1 << 20

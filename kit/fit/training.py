@@ -14,7 +14,7 @@ from kit.fit.weights import weights_bytes as loaded_bytes
 
 if TYPE_CHECKING:
     from kit.fit.shape import Block, Shape
-    from kit.manifest.model import Finetune, Lora, Training
+    from kit.manifest.finetune import Finetune, Lora, Training
 
 FULL_PRECISION = 4
 ADAM_MOMENTS = 2

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from kit.fit.headers import Tensor
     from kit.fit.shape import Shape
-    from kit.manifest.model import Lora
+    from kit.manifest.finetune import Lora
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Of a number in each dtype of a manifest."""
