@@ -118,6 +118,8 @@ def test_every_method_goes_all_the_way(method: str | None, trained: int, adapter
     assert verify(outcome.archive).results_digest == outcome.results_digest
     assert len(load_contents(outcome.folder).training) == trained
     assert len([name for name in payload(outcome.folder) if name.endswith("adapter_model.safetensors")]) == adapters
+    said = (outcome.folder / "report.html").read_text(encoding="utf-8")
+    assert ("The adapter was trained before, once" in said) == (method == "adapter")
 
 
 def test_templates_an_order_of_the_data_and_choices_go_all_the_way(tmp_path: Path) -> None:

@@ -66,9 +66,15 @@ def _find(results: Results, measure: Measure, cells: Sequence[CellResult]) -> Fi
     return Finding(sentence, _spread(cells, arms[TUNED]), (_certainty(change, trained), *luck, *broken))
 
 
+def _one_training(cells: Sequence[CellResult], arm: str) -> str:
+    if any(result.cell.weights.training_seed is not None for result in cells if result.cell.weights.arm == arm):
+        return "One training seed was run: how far another would move it is not known."
+    return "The adapter was trained before, once: how far another training would move it is not known."
+
+
 def _spread(cells: Sequence[CellResult], repeats: Repeats) -> str:
     if repeats.repeats == 1:
-        return "" if repeats.arm == BASE else "One training seed was run: how far another would move it is not known."
+        return "" if repeats.arm == BASE else _one_training(cells, repeats.arm)
     ran = [result.cell for result in cells if result.cell.weights.arm == repeats.arm]
     training = {cell.weights.training_seed for cell in ran if cell.weights.training_seed is not None}
     generation = {cell.generation_seed for cell in ran}
