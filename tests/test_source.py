@@ -319,7 +319,7 @@ def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
     assert said.startswith("q.parquet: is not a whole Parquet file")
 
 
-PARQUET_BOMBS = {
+PARQUET_BOMBS: dict[str, tuple[dict[str, list[Any]], str]] = {
     "one row, many times": ({"output": ["x" * 4000] * 1000}, "unpacks to more than 1000000 bytes; split it"),
     "a row of 9 MB": ({"output": ["x" * 9_000_000]}, "has a row of more than 8388608 bytes; split it"),
     "bytes": ({"output": [b"\xff"]}, "has a column 'output' of the type binary, which no JSON has; make it text"),
@@ -369,7 +369,7 @@ def test_a_page_that_unpacks_to_more_than_memory_is_not_unpacked(tmp_path: Path)
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     parquet.write_table(arrow.table({"text": ["x" * 100_000_000]}), tmp_path / "a.parquet", compression="zstd")
     assert (tmp_path / "a.parquet").stat().st_size < 50_000
-    command = [sys.executable, "-c", PAGE, tmp_path / "a.parquet"]
+    command = [sys.executable, "-c", PAGE, str(tmp_path / "a.parquet")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     said, peak = done.stdout.splitlines()
     assert f"{tmp_path}/a.parquet: takes more than 33554432 bytes of memory to read 1024 rows; " in said

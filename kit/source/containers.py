@@ -18,7 +18,7 @@ from kit.source.interface import Located
 from kit.source.parquet import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Container, Iterator
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
@@ -45,12 +45,13 @@ def read_table(path: Path, form: Format, where: Collection[str] = ()) -> Iterato
     """
     name = PurePath(path.name.removesuffix(".gz"))
     container = _BY_SUFFIX.get(name.suffix.lower(), form.container)
+    wanted = {*form.columns, *form.others, *where}
     if container == "parquet":
-        yield from read_parquet(path, form.columns, {*form.columns, *form.others, *where})
+        yield from read_parquet(path, form.columns, wanted)
         return
     with _opened(path) as stream:
         if container == "csv":
-            yield from _csv(path, stream, form.columns)
+            yield from _csv(path, stream, form.columns, wanted)
         elif container == "json":
             yield from _json(path, stream)
         else:
@@ -101,7 +102,7 @@ def _json(path: Path, stream: BinaryIO) -> Iterator[Located]:
         yield Located(where, row)
 
 
-def _csv(path: Path, stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[Located]:
+def _csv(path: Path, stream: BinaryIO, columns: Collection[str], wanted: Container[str]) -> Iterator[Located]:
     """Yield the rows of an RFC 4180 CSV file with a header; fields may hold quotes, commas and newlines."""
     csv.field_size_limit(MAX_ROW_BYTES)  # the standard limit of 128 KiB is smaller than real completions
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
@@ -111,13 +112,14 @@ def _csv(path: Path, stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[Loc
     try:
         header = next(reader, [])
         check_header(path, header, columns)
+        chosen = [(index, name) for index, name in enumerate(header) if name in wanted]
         lines.end_row()
         line = reader.line_num + 1
         for fields in reader:
             if len(fields) != len(header):
                 what = f"has {len(fields)} fields where the header has {len(header)}"
                 raise Finding.of(f"{path}:{line}", what, "quote fields with commas, and leave no line empty")
-            yield Located(f"{path}:{line}", dict(zip(header, fields, strict=True)))
+            yield Located(f"{path}:{line}", {name: fields[index] for index, name in chosen})
             lines.end_row()
             line = reader.line_num + 1
     except csv.Error as error:
