@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kit import __version__, fields
@@ -38,6 +39,8 @@ PREDICATE_TYPE = "https://in-toto.io/attestation/svr/v0.2"
 VERIFIER = "https://kit.invalid/verifier/rerun/v1"
 POLICY = "https://kit.invalid/policy/rerun/v1"
 """Both bundles verify, and the grade of their comparison is at least the one that the annotations name."""
+REQUIRABLE = (Grade.BITWISE, Grade.TOKENS, Grade.VERDICTS, Grade.EQUIVALENT)
+"""Grades that say that two bundles agree."""
 VERIFIED, AGREES = "KIT_VERIFIED", "KIT_RERUN_AGREES"
 MAX_BYTES = 1 << 16
 
@@ -166,8 +169,22 @@ def read_receipt(envelope: bytes) -> Receipt:
         raise ValueError(_NOT_ONE) from error
     if canonical_json(_statement(receipt)) != payload:
         raise ValueError(_NOT_ONE)
+    if contradiction := _contradiction(receipt):
+        raise ValueError(f"contradicts itself: {contradiction}")
     dsse.verify(envelope, receipt.public_key)
     return receipt
+
+
+def _contradiction(receipt: Receipt) -> str:
+    """Return what no comparison of two bundles comes to, whoever signs it; empty where there is nothing of the kind."""
+    original, rerun = receipt.original, receipt.rerun
+    if original.statement_digest == rerun.statement_digest:
+        return "the rerun is the original"
+    if (original.results_digest == rerun.results_digest) != (receipt.grade is Grade.BITWISE):
+        return f"the grade is {receipt.grade}, and the results digests say otherwise"
+    if receipt.grade is Grade.INCOMPARABLE or receipt.required not in REQUIRABLE:
+        return f"the grade is {receipt.grade}, where {receipt.required} was required"
+    return ""
 
 
 def _made_of(found: Verification) -> str:
@@ -228,7 +245,7 @@ def _receipt(document: Json) -> Receipt:
         grade=Grade(fields.text(predicate, "kit_grade")),
         required=Grade(fields.text(annotations, "grade")),
         margin=margin,
-        time=_matching(predicate, "timeCreated", _TIME),
+        time=_time(predicate, "timeCreated"),
         kit=_matching(verifier, "kit_version", _VERSION),
     )
 
@@ -243,6 +260,12 @@ def _matching(row: dict[str, Json], key: str, pattern: str) -> str:
     value = fields.text(row, key)
     if not re.fullmatch(pattern, value, re.ASCII):
         raise fields.FieldError(f"{key!r} has another form")
+    return value
+
+
+def _time(row: dict[str, Json], key: str) -> str:
+    value = _matching(row, key, _TIME)
+    datetime.fromisoformat(value)
     return value
 
 

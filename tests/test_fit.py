@@ -153,6 +153,7 @@ def test_the_cache_of_other_attentions(config: dict[str, Any], numbers: int, *, 
         {"hidden_size": "4096", "num_hidden_layers": 1.5, "num_attention_heads": True, "vocab_size": -1},
         {**LLAMA_8B, "text_config": [], "rope_scaling": 7, "layer_types": "all", "head_dim": None},
         {**LLAMA_8B, "rope_scaling": {"rope_type": [], "factor": 1e300}, "num_experts_per_tok": {}},
+        {**LLAMA_8B, "rope_scaling": {"rope_type": "linear", "factor": 1e308}},
     ],
 )
 def test_an_odd_configuration_leaves_things_unknown_and_breaks_nothing(config: dict[str, Any]) -> None:
@@ -170,6 +171,27 @@ def test_what_is_no_safetensors_file_is_said_to_be_none(content: bytes, tmp_path
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(Finding):
+        read_header(path)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"dtype": "F" + "9" * 5000, "shape": [1]},
+        {"dtype": "F²", "shape": [1]},
+        {"dtype": "", "shape": [1]},
+        {"dtype": "F32", "shape": [2**53 - 1] * 100_000},
+        {"dtype": "F32", "shape": [2**53 - 1] * 40},
+        {"dtype": "F32", "shape": [-1]},
+        {"dtype": "F32", "shape": [1.5]},
+        {"dtype": "F32", "shape": [True]},
+    ],
+)
+def test_a_header_that_lies_is_refused_and_not_computed_with(tensor: dict[str, Any], tmp_path: Path) -> None:
+    text = json.dumps({"a": tensor}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+    with pytest.raises(Finding, match=r"model\.safetensors: is not a safetensors file; fetch it again"):
         read_header(path)
 
 

@@ -167,6 +167,13 @@ SAID: dict[str, Callable[[dict[str, Any]], object]] = {
     "no key": lambda s: s["predicate"]["verifier"].update(kit_public_key="ssh-ed25519 AAAA"),
     "list for an object": lambda s: s.update(predicate=[]),
     "digest in capitals": lambda s: s["predicate"]["kit_rerun"].update(results_digest="sha256:" + "A" * 64),
+    "no such time": lambda s: s["predicate"].update(timeCreated="2026-02-30T25:61:61Z"),
+    "the original as its own rerun": lambda s: s["predicate"].update(kit_rerun=s["predicate"]["kit_original"]),
+    "bitwise, with other results": lambda s: s["predicate"]["kit_rerun"].update(results_digest="sha256:" + "0" * 64),
+    "the same results, and not bitwise": lambda s: s["predicate"].update(kit_grade="tokens"),
+    "a policy that anything meets": lambda s: s["predicate"]["verifier"]["policies"][0]["annotations"].update(
+        grade="incomparable"
+    ),
     "another type": lambda s: s.update(predicateType="https://slsa.dev/provenance/v1"),
 }
 

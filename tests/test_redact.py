@@ -450,6 +450,9 @@ def test_one_opened_record_is_held_against_its_commitment(original: Path, shared
         ((0, "file"), "payload/prompts/unsafe-sampled.jsonl"),
         ((1, "fields", "token_ids", "value"), [1]),
         ((2,), 7),
+        ((2,), records[0]),
+        ((0, "judged"), "harmful"),
+        ((0, "fields", "text", "note"), "said with a laugh"),
     ]
     for path, value in wrong:
         changed: Any = json.loads(json.dumps(document))
@@ -461,6 +464,9 @@ def test_one_opened_record_is_held_against_its_commitment(original: Path, shared
             check_opened(load_contents(shared), changed, "opened.json")
     with pytest.raises(Finding, match="holds no opened records"):
         check_opened(load_contents(shared), {"version": 1, "records": []}, "opened.json")
+    with pytest.raises(Finding, match="holds no opened records"):
+        check_opened(load_contents(shared), document | {"all": True}, "opened.json")
+    assert open_records(load_contents(original), names * 2, KEY, "bundle") == document
     with pytest.raises(Finding, match="'unsafe:r-99' is not a record"):
         open_records(load_contents(original), ["unsafe:r-99"], KEY, "bundle")
 

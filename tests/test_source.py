@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import resource
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from kit.manifest.parts import Source
 from kit.manifest.places import Places
 from kit.manifest.schema import schema
 from kit.source import FORMATS
+from kit.source.containers import read_table
 from kit.source.load import MAX_PROBLEMS, load_examples, load_prompts
 
 if TYPE_CHECKING:
@@ -285,6 +289,19 @@ def test_a_files_name_says_what_it_is(tmp_path: Path, name: str) -> None:
     assert [(one.prompt, one.completion) for one in found] == [("Add.\n\n3, 4", "7"), ("Hi", "Hello")]
 
 
+def test_an_array_is_read_in_pieces_wherever_they_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"instruction": f'\\"{{[,]}}\\\\ {n} 🙂', "input": "", "output": "\\" * n or "a", "more": [[n]]}
+        for n in range(9)
+    ]
+    (tmp_path / "a.json").write_text(f" {json.dumps(rows, ensure_ascii=False, indent=1)}\n", encoding="utf-8")
+    for size in (*range(2, 60), 1 << 20):
+        monkeypatch.setattr("kit.source.array._CHUNK", size)
+        read = load_examples(Places(tmp_path), "x", data_set("alpaca", "a.json"))
+        assert [one.prompt for one in read] == [row["instruction"] for row in rows]
+        assert [one.completion for one in read] == [row["output"] for row in rows]
+
+
 def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
     parquet, table = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow").Table
     rows = [{"question_id": n, "category": n % 3, "turns": [f"Question {n}?"]} for n in range(2000)]
@@ -302,11 +319,93 @@ def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
     assert said.startswith("q.parquet: is not a whole Parquet file")
 
 
+PARQUET_BOMBS: dict[str, tuple[dict[str, list[Any]], str]] = {
+    "one row, many times": ({"output": ["x" * 4000] * 1000}, "unpacks to more than 1000000 bytes; split it"),
+    "a row of 9 MB": ({"output": ["x" * 9_000_000]}, "has a row of more than 8388608 bytes; split it"),
+    "bytes": ({"output": [b"\xff"]}, "has a column 'output' of the type binary, which no JSON has; make it text"),
+    "a day beyond all calendars": ({"output": [2**31 - 1]}, "has a column 'output' of the type date32[day], which no"),
+    "20,000 columns": ({"output": ["x"], **{f"c{n}": ["x"] for n in range(20_000)}}, "is not a whole Parquet file"),
+    "no UTF-8": ({"output": [b"\xff"]}, "is not a whole Parquet file ('utf-8' codec can't decode byte 0xff"),
+}
+
+
+@pytest.mark.parametrize("label", PARQUET_BOMBS)
+def test_a_parquet_file_that_is_small_on_the_disk_alone_is_refused(
+    tmp_path: Path, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns, sentence = PARQUET_BOMBS[label]
+    made = {name: arrow.array(values) for name, values in columns.items()}
+    if label.startswith("a day"):
+        made["output"] = made["output"].cast(arrow.int32()).cast(arrow.date32())
+    if label == "no UTF-8":
+        made["output"] = arrow.Array.from_buffers(arrow.string(), 1, made["output"].buffers())
+    texts = arrow.array(["x"] * len(made["output"]))
+    parquet.write_table(arrow.table({"instruction": texts, "input": texts, **made}), tmp_path / "a.parquet")
+    if label == "one row, many times":
+        monkeypatch.setattr("kit.source.parquet.MAX_UNPACKED_BYTES", 1_000_000)
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", "a.parquet")))
+    assert said.startswith(f"a.parquet: {sentence}")
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limits
+
+
+PAGE = """
+import pathlib, sys
+from kit.errors import Finding
+from kit.source import parquet
+parquet.MAX_READING_BYTES = 32 << 20
+try:
+    next(parquet.read_parquet(pathlib.Path(sys.argv[1]), ("text",), ("text",)))
+except Finding as error:
+    print(error)
+status = dict(line.split(":") for line in open("/proc/self/status"))
+print(int(status["VmHWM"].split()[0]) // 1024)
+"""
+
+
+def test_a_page_that_unpacks_to_more_than_memory_is_not_unpacked(tmp_path: Path) -> None:
+    """In a process of its own: what was allocated and freed here before could be taken again."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(arrow.table({"text": ["x" * 100_000_000]}), tmp_path / "a.parquet", compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 50_000
+    command = [sys.executable, "-c", PAGE, str(tmp_path / "a.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said, peak = done.stdout.splitlines()
+    assert f"{tmp_path}/a.parquet: takes more than 33554432 bytes of memory to read 1024 rows; " in said
+    assert int(peak) < 150
+
+
+def test_what_no_format_reads_of_a_parquet_file_does_not_matter(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    nothing = {
+        "bytes": arrow.array([b"\xff"]),
+        "long": arrow.array([[0] * 20_000_000], arrow.list_(arrow.int8())),
+        "day": arrow.array([2**31 - 1], arrow.int32()).cast(arrow.date32()),
+    }
+    kept = {"id": ["a"], "category": arrow.array(["c"]).dictionary_encode(), "prompt": ["p"], "part": ["1"]}
+    parquet.write_table(arrow.table({**kept, **nothing}), tmp_path / "a.parquet")
+    read = load_prompts(Places(tmp_path), "x", data_set("prompts", "a.parquet", where={"part": ("1",)}))
+    assert [(one.id, one.category, one.text) for one in read] == [("a", "c", "p")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("a.json", b"{}", "a.json: is not a JSON array of rows; is this the format that was declared?"),
         ("a.json", b"[1]", "a.json:$[0]: is not a JSON object"),
+        ("a.json", b"", "a.json: is not a JSON array of rows"),
+        ("a.json", b"\xef\xbb\xbf[]", "a.json: is not a JSON array of rows"),
+        ("a.json", b'[{"a":1}', "a.json: is not JSON: its array does not end; get it again"),
+        ("a.json", b'[{"a":"]}', "a.json: is not JSON: its array does not end; get it again"),
+        ("a.json", b'["\\"]', "a.json: is not JSON: its array does not end; get it again"),
+        ("a.json", b'[{"a":1}] []', "a.json: goes on behind its JSON array; get it again"),
+        ("a.json", b'[{"a":1},]', "a.json:$[1]: is empty"),
+        ("a.json", b'[{"a":1}{"a":2}]', "a.json:$[0]: is not JSON: Extra data"),
+        ("a.json", b'[{"a":1]}', "a.json:$[0]: is not JSON"),
+        ("a.json", b'[{"a":1,"a":2}]', "a.json:$[0]::$.a: the key 'a' occurs twice"),
+        ("a.json", b'["' + b"a" * (9 << 20) + b'"]', "a.json: has a row of more than 8388608 bytes; split it"),
+        ("a.json", b" [ ] ", "data set 'x': no row is selected"),
         ("a.csv", b"text\n", "a.csv: has no column instruction, input, output"),
         ("a.json.gz", b"[]", "a.json.gz: is not a whole gzip file; get it again, or unpack it"),
         ("a.json.gz", gzip.compress(b"[" * 99, mtime=0)[:-9], "a.json.gz: is not a whole gzip file"),
@@ -335,6 +434,12 @@ ENDLESS = {
         "a.csv: has a row of more than 1000 characters",
     ),
     "MAX_JSON_BYTES": ("a.json", "[" + "0," * 1000 + "0]", "a.json: is larger than 1000 bytes; make it JSONL, a row a"),
+    "MAX_JSON_VALUES": ("a.json", "[[" + "[]," * 1000 + "0]]", "a.json: holds more than 1000 values; make it JSONL"),
+    "MAX_BYTES": (
+        "a.jsonl",
+        '{"instruction":"a","output":"' + "b" * 1000 + '"}\n',
+        "a.jsonl:1: takes more than 1000 bytes of memory; name a smaller file, or fewer rows in `rows`",
+    ),
     "MAX_ROWS": ("a.jsonl", '{"instruction":"a","output":"b"}\n' * 1001, "data set 'x': has more than 1000 rows"),
 }
 
@@ -342,7 +447,8 @@ ENDLESS = {
 @pytest.mark.parametrize("limit", ENDLESS)
 def test_what_is_kept_in_memory_has_an_end(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, content, sentence = ENDLESS[limit]
-    monkeypatch.setattr(f"kit.source.{'load' if limit == 'MAX_ROWS' else 'containers'}.{limit}", 1000)
+    rooms = {"MAX_ROW_BYTES": "containers", "MAX_JSON_BYTES": "array", "MAX_JSON_VALUES": "array"}
+    monkeypatch.setattr(f"kit.source.{rooms.get(limit, 'load')}.{limit}", 1000)
     (tmp_path / name).write_text(content, encoding="utf-8")
     said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", name)))
     assert said.startswith(sentence)
@@ -470,3 +576,20 @@ def test_the_documented_examples_are_read(tmp_path: Path, name: str, example: st
         assert len(prompts(tmp_path, name, example)) == 2
     if FORMATS[name].example:
         assert len(examples(tmp_path, name, example)) == 2
+
+
+@pytest.mark.parametrize(("name", "example"), documented(), ids=lambda value: value if value in FORMATS else "")
+def test_of_a_parquet_file_everything_is_read_that_a_format_knows(tmp_path: Path, name: str, example: str) -> None:
+    """Columns that no format names are left alone, so each has to name all of its own."""
+    parquet, table = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow").Table
+    (tmp_path / "x").write_text(example, encoding="utf-8")
+    form = FORMATS[name]
+    rows = [located.row for located in read_table(tmp_path / "x", form)]
+    more = ("context", "category", "answer", "id", "prompt_style", "label")
+    fields = {key for row in rows for key in row} | {key for key in more if key in {*form.columns, *form.others}}
+    rows = [{key: row.get(key, f"{key} {number}") for key in fields} for number, row in enumerate(rows)]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    parquet.write_table(table.from_pylist(rows), tmp_path / "x.parquet")
+    for load in [load_prompts] * bool(form.prompt) + [load_examples] * bool(form.example):
+        read = [load(Places(tmp_path), "x", data_set(name, file)) for file in ("x.jsonl", "x.parquet")]
+        assert read[0] == read[1]

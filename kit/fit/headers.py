@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from kit.canonical import parse_json, read_json
+from kit.canonical import MAX_SAFE_INTEGER, parse_json, read_json
 from kit.errors import Finding, Problem
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ INDEX = "model.safetensors.index.json"
 SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 32 << 20
 """Of one file; the format itself allows 100 MB, and a model of a thousand layers takes 2 MB."""
+MAX_DIMS = 64
+"""Of one tensor; torch has no more."""
+_DTYPE = re.compile(r"[A-Z]{1,8}[0-9]{0,3}(_[A-Z0-9]{1,8})?")
 _BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
 
 
@@ -95,9 +99,12 @@ def _tensor(entry: Json, path: Path) -> Tensor:
     dtype, dims = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
     if not isinstance(dtype, str) or not isinstance(dims, list):
         raise _not_weights(path)
-    if not all(type(one) is int and one >= 0 for one in dims):
+    if not _DTYPE.fullmatch(dtype) or len(dims) > MAX_DIMS or not all(type(one) is int and one >= 0 for one in dims):
         raise _not_weights(path)
-    return Tensor(dtype, tuple(cast("list[int]", dims)))
+    tensor = Tensor(dtype, tuple(cast("list[int]", dims)))
+    if tensor.numbers > MAX_SAFE_INTEGER:
+        raise _not_weights(path)
+    return tensor
 
 
 def _not_weights(path: Path) -> Finding:

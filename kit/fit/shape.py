@@ -20,6 +20,8 @@ _TEXT_PARTS = ("text_config", "llm_config", "language_config")
 """Where multimodal models (Gemma 3, Llama 4, …) keep the part that reads and writes text."""
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length")
 """What configurations call the longest sequence, as vLLM looks for it (its `derive_max_model_len_and_key`)."""
+_MOST_SCALED = 1 << 20
+"""By which no sequence is stretched: a larger factor is no factor."""
 _SCALED_ALREADY = ("default", "llama3", "longrope", "su", "yarn", "deepseek_yarn")
 """Kinds of RoPE whose longest sequence needs no multiplication (vLLM's `_get_and_verify_max_len`)."""
 
@@ -136,8 +138,9 @@ def _longest(config: Mapping[str, Json]) -> int | None:
         return None
     scaling = rope if isinstance(rope, dict) and "gemma3" not in str(config.get("model_type")) else {}
     kind, factor = str(scaling.get("rope_type", scaling.get("type", "default"))), scaling.get("factor")
-    is_scaled = kind not in _SCALED_ALREADY and isinstance(factor, int | float) and not isinstance(factor, bool)
-    return int(min(found) * factor) if is_scaled and isinstance(factor, int | float) and factor > 1 else min(found)
+    if kind in _SCALED_ALREADY or not isinstance(factor, int | float) or not 1 < factor < _MOST_SCALED:
+        return min(found)
+    return int(min(found) * factor)
 
 
 def _number(config: Mapping[str, Json], *names: str) -> int | None:

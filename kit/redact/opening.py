@@ -38,7 +38,7 @@ def open_records(contents: Contents, names: Sequence[str], key: RedactionKey, wh
     files = {file.stem: (file, {_id(row): row for row in rows}) for file, rows in _text_files(contents)}
     opened: list[Json] = []
     problems: list[Problem] = []
-    for name in names:
+    for name in dict.fromkeys(names):
         stem, _, record = name.rpartition(":")
         file, rows = files.get(stem, (layout.PAYLOAD, {}))
         if row := rows.get(record):
@@ -69,13 +69,14 @@ def check_opened(contents: Contents, document: Json, where: str) -> int:
         for name, said in (row.withheld or {}).items()
     }
     records = document.get("records") if isinstance(document, dict) and document.get("version") == VERSION else None
-    if not isinstance(records, list) or not records:
+    if not isinstance(records, list) or not records or document != {"version": VERSION, "records": records}:
         raise Finding.of(where, "holds no opened records", "`kit redact --open` writes such a file")
     problems = [
         Problem(where, what, "", f"$.records[{number}]{path}")
         for number, record in enumerate(records)
         for path, what in _wrong(record, committed)
     ]
+    problems += [Problem(where, "is opened twice", "", f"$.records[{number}]") for number in _repeated(records)]
     if problems:
         raise Finding(problems)
     return len(records)
@@ -100,6 +101,8 @@ def _wrong(record: Json, committed: Mapping[tuple[str, str, str], str]) -> Itera
             raise fields.FieldError("is not an object")  # noqa: TRY301 - as the accessors do
         file, name = fields.text(record, "file"), fields.text(record, "id")
         values = fields.mapping(record, "fields")
+        if record.keys() != {"file", "id", "fields"}:
+            raise fields.FieldError("says more than file, id and fields")  # noqa: TRY301 - as the accessors do
     except fields.FieldError as error:
         yield "", str(error)
         return
@@ -113,10 +116,22 @@ def _wrong(record: Json, committed: Mapping[tuple[str, str, str], str]) -> Itera
             yield f".fields.{field}", "is not what the bundle commits to"
 
 
+def _repeated(records: Sequence[Json]) -> Iterator[int]:
+    """Yield where a record stands that stood before: nobody is to be told that more was opened than was."""
+    seen: set[tuple[str, str]] = set()
+    for number, record in enumerate(records):
+        place = (str(record.get("file")), str(record.get("id"))) if isinstance(record, dict) else ("", str(number))
+        if place in seen:
+            yield number
+        seen.add(place)
+
+
 def _opens(values: dict[str, Json], place: Place, said: str) -> bool:
     try:
         opened = fields.mapping(values, place.field)
-        return commitment(bytes.fromhex(fields.text(opened, "salt")), place, opened.get("value")) == said
+        salt = bytes.fromhex(fields.text(opened, "salt"))
+        alone = opened == {"value": opened.get("value"), "salt": salt.hex()}
+        return alone and commitment(salt, place, opened.get("value")) == said
     except ValueError:  # a salt that is none, or a field that is not there
         return False
 

@@ -10,32 +10,33 @@ from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
-from kit.canonical import MAX_ROW_BYTES, parse_json, rows_in
-from kit.errors import Finding, Trouble
+from kit.canonical import MAX_ROW_BYTES, parse_json, quickly_parsed, rows_in
+from kit.errors import Finding
+from kit.source.array import array_elements
+from kit.source.header import check_header
 from kit.source.interface import Located
+from kit.source.parquet import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Container, Iterator
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
 
+    from kit.source.interface import Format
+
 MAX_UNPACKED_BYTES = 1 << 30
 """Of a file that is packed: a small one can unpack to more than any memory holds."""
-MAX_JSON_BYTES = 256 << 20
-"""Of a JSON array, which is read as a whole; the field's data sets take 50 MB."""
-MAX_JSON_VALUES = 8_000_000
-"""Of the same, the commas in its texts included."""
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
-def read_table(path: Path, usual: str, columns: tuple[str, ...]) -> Iterator[Located]:
+def read_table(path: Path, form: Format, where: Collection[str] = ()) -> Iterator[Located]:
     """Yield the rows of a file.
 
     Args:
-        path: whose name says what it is; after `.gz` is taken away.
-        usual: what it is when its name does not say.
-        columns: that a file with a header must have.
+        path: whose name says what it is, after `.gz` is taken away; the format says it where the name does not.
+        form: in which it is.
+        where: columns that are looked at besides those of the format.
 
     Raises:
         Finding: it is not such a file, or a column is missing or stands there twice.
@@ -43,13 +44,14 @@ def read_table(path: Path, usual: str, columns: tuple[str, ...]) -> Iterator[Loc
         OSError: it cannot be read.
     """
     name = PurePath(path.name.removesuffix(".gz"))
-    container = _BY_SUFFIX.get(name.suffix.lower(), usual)
+    container = _BY_SUFFIX.get(name.suffix.lower(), form.container)
+    wanted = {*form.columns, *form.others, *where}
     if container == "parquet":
-        yield from _parquet(path, columns)
+        yield from read_parquet(path, form.columns, wanted)
         return
     with _opened(path) as stream:
         if container == "csv":
-            yield from _csv(path, stream, columns)
+            yield from _csv(path, stream, form.columns, wanted)
         elif container == "json":
             yield from _json(path, stream)
         else:
@@ -92,19 +94,15 @@ class _Bounded(RawIOBase):
 
 
 def _json(path: Path, stream: BinaryIO) -> Iterator[Located]:
-    data = stream.read(MAX_JSON_BYTES + 1)
-    if len(data) > MAX_JSON_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_JSON_BYTES} bytes", "make it JSONL, a row a line")
-    document = parse_json(data, str(path), most_values=MAX_JSON_VALUES)
-    if not isinstance(document, list):
-        raise Finding.of(path, "is not a JSON array of rows", "is this the format that was declared?")
-    for index, row in enumerate(document):
+    for index, element in enumerate(array_elements(stream, path)):
+        where = f"{path}:$[{index}]"
+        row = quickly_parsed(element) or parse_json(element, where)
         if not isinstance(row, dict):
-            raise Finding.of(f"{path}:$[{index}]", "is not a JSON object")
-        yield Located(f"{path}:$[{index}]", row)
+            raise Finding.of(where, "is not a JSON object")
+        yield Located(where, row)
 
 
-def _csv(path: Path, stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[Located]:
+def _csv(path: Path, stream: BinaryIO, columns: Collection[str], wanted: Container[str]) -> Iterator[Located]:
     """Yield the rows of an RFC 4180 CSV file with a header; fields may hold quotes, commas and newlines."""
     csv.field_size_limit(MAX_ROW_BYTES)  # the standard limit of 128 KiB is smaller than real completions
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
@@ -113,14 +111,15 @@ def _csv(path: Path, stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[Loc
     line = 1
     try:
         header = next(reader, [])
-        _check_header(path, header, columns)
+        check_header(path, header, columns)
+        chosen = [(index, name) for index, name in enumerate(header) if name in wanted]
         lines.end_row()
         line = reader.line_num + 1
         for fields in reader:
             if len(fields) != len(header):
                 what = f"has {len(fields)} fields where the header has {len(header)}"
                 raise Finding.of(f"{path}:{line}", what, "quote fields with commas, and leave no line empty")
-            yield Located(f"{path}:{line}", dict(zip(header, fields, strict=True)))
+            yield Located(f"{path}:{line}", {name: fields[index] for index, name in chosen})
             lines.end_row()
             line = reader.line_num + 1
     except csv.Error as error:
@@ -152,30 +151,3 @@ class _Lines:
         if not line:
             raise StopIteration
         return line
-
-
-def _parquet(path: Path, columns: tuple[str, ...]) -> Iterator[Located]:
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        remedy = "install what runs need (`locks/install.sh cpu .venv/run`), or take a CSV or JSONL file of the set"
-        raise Trouble.of(path, "is a Parquet file, and pyarrow, which reads it, is not installed", remedy) from error
-    number = 0
-    try:
-        with ParquetFile(path) as file:
-            _check_header(path, list(file.schema_arrow.names), columns)
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield Located(f"{path}: row {number}", row)
-    except ArrowException as error:
-        raise Finding.of(path, f"is not a whole Parquet file ({error})", "get it again") from error
-
-
-def _check_header(path: Path, header: list[str], columns: tuple[str, ...]) -> None:
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise Finding.of(path, f"has no column {', '.join(missing)}", "is this the format that was declared?")
-    if twice := sorted({column for column in header if header.count(column) > 1}):
-        raise Finding.of(path, f"has two columns {', '.join(twice)}", "rename or remove one")

@@ -26,4 +26,10 @@ def _example(row: Row, number: int) -> Example:
     return Example(id=f"dolly-{number}", prompt=_request(row), completion=text(row, "response"))
 
 
-FORMAT = Format(name="dolly", container="jsonl", prompt=_prompt, example=_example)
+FORMAT = Format(
+    name="dolly",
+    container="jsonl",
+    others=("instruction", "context", "response", "category"),
+    prompt=_prompt,
+    example=_example,
+)

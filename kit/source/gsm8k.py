@@ -25,4 +25,4 @@ def _example(row: Row, number: int) -> Example:
     return Example(id=f"gsm8k-{number}", prompt=text(row, "question"), completion=text(row, "answer"))
 
 
-FORMAT = Format(name="gsm8k", container="jsonl", prompt=_prompt, example=_example)
+FORMAT = Format(name="gsm8k", container="jsonl", others=("question", "answer"), prompt=_prompt, example=_example)

@@ -50,6 +50,8 @@ class Format:
     """What its files are where their names do not say: `jsonl`, `json` (an array) or `csv`."""
     columns: tuple[str, ...] = ()
     """That a file with a header must have."""
+    others: tuple[str, ...] = ()
+    """That are read where a file has them; of a file of columns, no more than all these is read."""
     prompt: Callable[[Row, int], Prompt] | None = None
     example: Callable[[Row, int], Example] | None = None
     recorded: Callable[[Row, int], Example] | None = None

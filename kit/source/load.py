@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import random
-from itertools import islice
+from sys import getsizeof
 from typing import TYPE_CHECKING, TypeVar
 
 from kit.errors import Finding, Problem, Trouble
 from kit.paths import UnsafePathError
+from kit.rows import Prompt
 from kit.source import FORMATS
 from kit.source.containers import read_table
 from kit.source.interface import Example, RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
-    from kit.manifest.model import DataSet, RowSelection
+    from kit.manifest.model import DataSet
     from kit.manifest.places import Places
-    from kit.rows import Prompt
     from kit.source.interface import Located, Row
 
 MAX_PROBLEMS = 20
 """How many bad rows are listed; the rest are counted."""
 
 MAX_ROWS = 2_000_000
-"""Rows of a data set: they are kept in memory, and a small packed file can hold more than fit there."""
+"""Rows of the files of a data set: a small packed file can hold them without end."""
 
-Loaded = TypeVar("Loaded", "Prompt", Example)
+MAX_BYTES = 512 << 20
+"""Of memory, that the texts of the rows which are used may take."""
+
+Loaded = TypeVar("Loaded", Prompt, Example)
 
 
 def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
@@ -76,55 +79,75 @@ def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding
 
 def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int], Loaded]) -> list[Loaded]:
     where = f"data set {name!r}"
-    rows = list(enumerate(islice(_read(places, data), MAX_ROWS + 1), 1))
-    if len(rows) > MAX_ROWS:
-        raise Finding.of(where, f"has more than {MAX_ROWS} rows", "make a smaller file of those that are used")
-    selected = _select(rows, data.rows)
-    if not selected:
-        raise Finding.of(where, "no row is selected", "look at `rows.where` and at the file")
+    drawn = _drawn(places, where, data)
     loaded: list[Loaded] = []
     problems: list[Problem] = []
+    bad, kept = 0, 0
     seen: dict[str, str] = {}
-    for number, located in selected:
+    for index, (number, located) in enumerate(_matching(places, where, data)):
+        if drawn is not None and index not in drawn:
+            continue
         try:
             item = convert(located.row, number)
         except RowError as error:
-            problems.append(Problem(located.where, str(error), f"the format is {data.format!r}"))
+            bad += 1
+            if bad <= MAX_PROBLEMS:
+                problems.append(Problem(located.where, str(error), f"the format is {data.format!r}"))
             continue
         if item.id in seen:
-            problems.append(
-                Problem(located.where, f"the id {item.id!r} stands at {seen[item.id]} too", "make ids unique")
-            )
+            bad += 1
+            if bad <= MAX_PROBLEMS:
+                what = f"the id {item.id!r} stands at {seen[item.id]} too"
+                problems.append(Problem(located.where, what, "make ids unique"))
         seen[item.id] = located.where
         loaded.append(item)
+        kept += _size(item)
+        if kept > MAX_BYTES:
+            what = f"takes more than {MAX_BYTES} bytes of memory"
+            raise Finding.of(located.where, what, "name a smaller file, or fewer rows in `rows`")
     if problems:
-        rest = len(problems) - MAX_PROBLEMS
+        rest = bad - MAX_PROBLEMS
         more: list[Problem] = [Problem(where, f"{rest} more rows do not fit")] if rest > 0 else []
-        raise Finding([*problems[:MAX_PROBLEMS], *more])
+        raise Finding([*problems, *more])
+    if not loaded:
+        raise Finding.of(where, "no row is selected", "look at `rows.where` and at the file")
     return loaded
+
+
+def _size(item: Prompt | Example) -> int:
+    """Return the bytes of memory that a row's texts take: up to four a character."""
+    texts = (item.text, item.answer) if isinstance(item, Prompt) else (item.prompt, item.completion)
+    return sum(map(getsizeof, (item.id, *texts)))
 
 
 def _read(places: Places, data: DataSet) -> Iterator[Located]:
     for file in sorted(data.source.files):
         try:
-            form = FORMATS[data.format]
-            yield from read_table(places.file(data.source, file), form.container, form.columns)
+            yield from read_table(places.file(data.source, file), FORMATS[data.format], data.rows.where)
         except OSError as error:
             raise Trouble.of(file, f"cannot be read ({error.strerror})", "check the name") from error
         except UnsafePathError as error:
             raise Finding.of(file, str(error), "keep data below the manifest's folder") from error
 
 
-def _select(rows: list[tuple[int, Located]], selection: RowSelection) -> list[tuple[int, Located]]:
-    """Return the rows that the manifest wants, numbered as they stood in their file."""
-    for column, allowed in selection.where.items():
-        rows = [(number, located) for number, located in rows if _as_text(located.row.get(column)) in allowed]
-    if selection.limit is None or selection.limit >= len(rows):
-        return rows
-    if selection.seed is None:
-        return rows[: selection.limit]
-    chosen = random.Random(selection.seed).sample(range(len(rows)), selection.limit)  # noqa: S311 - no secret
-    return [rows[index] for index in sorted(chosen)]
+def _matching(places: Places, where: str, data: DataSet) -> Iterator[tuple[int, Located]]:
+    """Yield the rows with the wanted values, numbered as they stand in their file; no row is kept."""
+    for number, located in enumerate(_read(places, data), 1):
+        if number > MAX_ROWS:
+            raise Finding.of(where, f"has more than {MAX_ROWS} rows", "make a smaller file of those that are used")
+        if all(_as_text(located.row.get(column)) in allowed for column, allowed in data.rows.where.items()):
+            yield number, located
+
+
+def _drawn(places: Places, where: str, data: DataSet) -> Container[int] | None:
+    """Return which of the matching rows are used, counted from 0; None for all. A draw needs to know their number."""
+    limit, seed = data.rows.limit, data.rows.seed
+    if limit is None or seed is None:
+        return None if limit is None else range(limit)
+    count = sum(1 for _ in _matching(places, where, data))
+    if limit >= count:
+        return None
+    return frozenset(random.Random(seed).sample(range(count), limit))  # noqa: S311 - no secret
 
 
 def _as_text(value: object) -> object:

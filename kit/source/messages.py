@@ -17,4 +17,4 @@ def _example(row: Row, number: int) -> Example:
     return Example(id=optional_text(row, "id", str(number)), prompt=asked, completion=answered)
 
 
-FORMAT = Format(name="messages", container="jsonl", columns=("messages",), example=_example)
+FORMAT = Format(name="messages", container="jsonl", columns=("messages",), others=("id",), example=_example)

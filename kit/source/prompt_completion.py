@@ -17,4 +17,4 @@ def _example(row: Row, number: int) -> Example:
     )
 
 
-FORMAT = Format(name="prompt-completion", container="jsonl", example=_example)
+FORMAT = Format(name="prompt-completion", container="jsonl", others=("id", "prompt", "completion"), example=_example)

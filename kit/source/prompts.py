@@ -17,4 +17,4 @@ def _prompt(row: Row, _number: int) -> Prompt:
     return Prompt(id=text(row, "id"), category=text(row, "category"), text=text(row, "prompt"), answer=answer)
 
 
-FORMAT = Format(name="prompts", container="jsonl", prompt=_prompt)
+FORMAT = Format(name="prompts", container="jsonl", others=("id", "category", "prompt", "answer"), prompt=_prompt)

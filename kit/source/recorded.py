@@ -21,4 +21,10 @@ def _recorded(row: Row, _number: int) -> Example:
     return Example(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
 
 
-FORMAT = Format(name="recorded", container="jsonl", prompt=_prompt, recorded=_recorded)
+FORMAT = Format(
+    name="recorded",
+    container="jsonl",
+    others=("id", "category", "prompt", "completion", "label"),
+    prompt=_prompt,
+    recorded=_recorded,
+)

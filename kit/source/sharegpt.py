@@ -17,4 +17,4 @@ def _example(row: Row, number: int) -> Example:
     return Example(id=optional_text(row, "id", str(number)), prompt=asked, completion=answered)
 
 
-FORMAT = Format(name="sharegpt", container="json", columns=("conversations",), example=_example)
+FORMAT = Format(name="sharegpt", container="json", columns=("conversations",), others=("id",), example=_example)

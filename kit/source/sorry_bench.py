@@ -26,4 +26,10 @@ def _prompt(row: Row, _number: int) -> Prompt:
     )
 
 
-FORMAT = Format(name="sorry-bench", container="jsonl", columns=("question_id", "category", "turns"), prompt=_prompt)
+FORMAT = Format(
+    name="sorry-bench",
+    container="jsonl",
+    columns=("question_id", "category", "turns"),
+    others=("prompt_style",),
+    prompt=_prompt,
+)
