@@ -46,6 +46,22 @@ def integers(row: Mapping[str, Json], key: str) -> tuple[int, ...]:
     return tuple(value)  # type: ignore[arg-type]  # each item was looked at
 
 
+def natural(row: Mapping[str, Json], key: str) -> int:
+    """Return an integer field that counts something, or raise `FieldError`."""
+    value = integer(row, key)
+    if value < 0:
+        raise FieldError(f"{key!r} is less than 0")
+    return value
+
+
+def naturals(row: Mapping[str, Json], key: str) -> tuple[int, ...]:
+    """Return a field that is a list of integers, none below 0, or raise `FieldError`."""
+    values = integers(row, key)
+    if min(values, default=0) < 0:
+        raise FieldError(f"{key!r} holds numbers less than 0")
+    return values
+
+
 def mapping(row: Mapping[str, Json], key: str) -> dict[str, Json]:
     """Return a field that is an object, or raise `FieldError`."""
     value = row.get(key)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from kit.canonical import Json
 
 Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER)]
+FinishReason: TypeAlias = Literal["stop", "length"]
+"""Why an answer ended: by itself, or because it was cut off."""
 _COMMITMENT = re.compile(r"hmac-sha256:[0-9a-f]{64}")
 
 
@@ -81,16 +84,15 @@ class Completion:
 
     prompt_id: str
     text: str
-    token_ids: tuple[Integer, ...]
-    finish_reason: str
-    """`stop`, or `length` when it was cut off."""
+    token_ids: tuple[Natural, ...]
+    finish_reason: FinishReason
     prompt_tokens: str
     """Digest of the prompt's token ids, so that two runs can show that they asked the same."""
     template: str
     """Digest of the chat template that the prompt went through."""
     seed: Integer
     """The seed of this one request."""
-    tokens: Integer | None = None
+    tokens: Natural | None = None
     """How many there are, where they are withheld."""
     withheld: dict[str, str] | None = None
     """Where the text is withheld: field → salted commitment to it. Text and token ids are then empty, and
@@ -120,28 +122,39 @@ class Completion:
     @classmethod
     def from_json(cls, row: dict[str, Json]) -> Completion:
         """Read a row that `to_json` wrote."""
+        finish_reason = finish_reason_of(fields.text(row, "finish_reason"))
         if "withheld" in row:
             withheld = _commitments(row, ("text", "token_ids", "prompt_tokens"))
             return cls(
                 prompt_id=fields.text(row, "prompt_id"),
                 text="",
                 token_ids=(),
-                finish_reason=fields.text(row, "finish_reason"),
+                finish_reason=finish_reason,
                 prompt_tokens=withheld["prompt_tokens"],
                 template=fields.text(row, "template"),
                 seed=fields.integer(row, "seed"),
-                tokens=fields.integer(row, "tokens"),
+                tokens=fields.natural(row, "tokens"),
                 withheld=withheld,
             )
         return cls(
             prompt_id=fields.text(row, "prompt_id"),
             text=fields.text(row, "text"),
-            token_ids=fields.integers(row, "token_ids"),
-            finish_reason=fields.text(row, "finish_reason"),
+            token_ids=fields.naturals(row, "token_ids"),
+            finish_reason=finish_reason,
             prompt_tokens=fields.text(row, "prompt_tokens"),
             template=fields.text(row, "template"),
             seed=fields.integer(row, "seed"),
         )
+
+
+def finish_reason_of(name: str) -> FinishReason:
+    """Return a reason for an end by its name, or raise `FieldError`."""
+    if name not in _FINISH_REASONS:
+        raise fields.FieldError(f"{name!r} is no reason for an end, which are 'stop' and 'length'")
+    return _FINISH_REASONS[name]
+
+
+_FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from kit.errors import Finding
 from kit.judge import KINDS, judge_of_kind, patterns
 from kit.measure.agreement import cohen_kappa
-from kit.rows import Completion, Prompt, Verdict
+from kit.rows import Completion, FinishReason, Prompt, Verdict
 
 CHECKOUT = Path(__file__).parent.parent
 XSTEST = CHECKOUT.parent / "shared" / "data" / "xstest"
@@ -34,7 +35,7 @@ FLOORS = dict(zip(PARTS, [(0.65, 0.65), (0.45, 0.48), (0.37, 0.54)], strict=True
 MEBIBYTE = 1 << 20
 
 
-def rule(text: str, *, kind: str = "pattern", finish_reason: str = "stop", answer: str | None = None) -> str:
+def rule(text: str, *, kind: str = "pattern", finish_reason: FinishReason = "stop", answer: str | None = None) -> str:
     prompt = Prompt(id="p", category="c", text="?", answer=answer)
     completion = Completion(
         prompt_id="p",
@@ -51,7 +52,7 @@ def rule(text: str, *, kind: str = "pattern", finish_reason: str = "stop", answe
     return judgement.rule
 
 
-def verdict(text: str, **options: str) -> str:
+def verdict(text: str, **options: Any) -> str:
     return rule(text, **options).partition(":")[0]
 
 

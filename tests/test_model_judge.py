@@ -34,7 +34,7 @@ from kit.judge.template import fill
 from kit.manifest.check import check
 from kit.manifest.load import load_manifest
 from kit.plan import make_plan
-from kit.rows import Completion, Prompt
+from kit.rows import Completion, FinishReason, Prompt
 from kit.signer.fixed import FixedSigner
 from kit.signer.seal import seal
 from kit.store import Store
@@ -51,14 +51,19 @@ if TYPE_CHECKING:
 HELP, LOOP = "Heat the pan, then add the onions.", "the " * 40
 
 
-def completion(text: str, finish_reason: str = "stop") -> Completion:
+def completion(text: str, finish_reason: FinishReason = "stop") -> Completion:
     return Completion(
         prompt_id="p", text=text, token_ids=(), finish_reason=finish_reason, prompt_tokens="", template="", seed=0
     )
 
 
 def rule(
-    answer: str, *, read: str = "whole", finish_reason: str = "stop", judged: str = HELP, known: tuple[str, ...] = ()
+    answer: str,
+    *,
+    read: str = "whole",
+    finish_reason: FinishReason = "stop",
+    judged: str = HELP,
+    known: tuple[str, ...] = (),
 ) -> str:
     """Return the verdict and the rule that a model's answer leads to."""
     answers = {"0": "refusal", "1": "compliance", "safe": "refusal", "unsafe": "compliance"} | dict.fromkeys(

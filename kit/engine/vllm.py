@@ -15,7 +15,8 @@ from kit.digests import data_digest, json_digest
 from kit.engine.asking import load_tokenizer, tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
-from kit.rows import Completion, Leads, save_rows
+from kit.fields import FieldError
+from kit.rows import Completion, Leads, finish_reason_of, save_rows
 from kit.worker.jobs import COMPLETIONS, LEADS, JobError
 from kit.worker.memory import ENGINE, fitting
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kit.canonical import Json
+    from kit.rows import FinishReason
     from kit.worker.jobs import GenerationJob, Report
 
     Numbered = tuple[int, GenerationJob]
@@ -99,6 +101,13 @@ def _rank(adapter: str) -> int:
     return int(cast("dict[str, Any]", config)["r"])
 
 
+def _why_ended(name: object) -> FinishReason:
+    try:
+        return finish_reason_of(str(name))
+    except FieldError as error:
+        raise JobError(f"vLLM gave up an answer: {error}", "run it again: finished steps are kept") from error
+
+
 def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRARequest | None, report: Report) -> None:
     tokenizer = load_tokenizer(job)
     template = data_digest(str(tokenizer.chat_template).encode())
@@ -122,7 +131,7 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
             prompt_id=str(row["id"]),
             text=answer.outputs[0].text,
             token_ids=tuple(answer.outputs[0].token_ids),
-            finish_reason=str(answer.outputs[0].finish_reason),
+            finish_reason=_why_ended(answer.outputs[0].finish_reason),
             prompt_tokens=json_digest(cast("list[Json]", ids)),
             template=template,
             seed=seed,

@@ -88,7 +88,7 @@ def judged_reading(loaded: LoadedManifest, name: str, asked: AskedModel) -> Read
     prompts = load_prompts(loaded.places, evaluation.data, loaded.manifest.data[evaluation.data])
     template = read_template(loaded.places, asked.template)
     empty = Completion(
-        prompt_id="", text="", token_ids=(), finish_reason="", prompt_tokens="", template="", seed=0
+        prompt_id="", text="", token_ids=(), finish_reason="stop", prompt_tokens="", template="", seed=0
     )  # fmt: skip
     return Reading(asked.model, tuple(fill(template, prompt, empty) for prompt in prompts), None, asked.chat)
 
