@@ -64,6 +64,7 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
     return Recomputed(
         problems=(
             *_form_problems(folder, files, contents),
+            *_lead_problems(folder, contents),
             *_metrics_problems(folder, files, computed),
             *_adapter_problems(folder, files, contents),
             *_verdict_problems(folder, contents, readable, known),
@@ -95,6 +96,15 @@ def _forms(folder: Path, files: Iterable[str], contents: Contents) -> Iterator[t
         yield str(path), b"".join(row_line(row) for row in rows)
     for cell, leads in contents.leads.items():
         yield str(layout.leads_file(cell)), b"".join(row_line(row) for row in leads)
+
+
+def _lead_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
+    """Yield where leads are recorded of more or fewer tokens than the answer has."""
+    for cell, rows in contents.leads.items():
+        for number, (row, answer) in enumerate(zip(rows, contents.completions[cell], strict=True), 1):
+            if len(row.leads) != len(answer.token_ids):
+                what = f"tells of {len(row.leads)} tokens where the answer has {len(answer.token_ids)}"
+                yield Problem(f"{folder}/{layout.leads_file(cell)}:{number}", what)
 
 
 def _metrics_problems(folder: Path, files: Collection[str], metrics: Mapping[str, Json]) -> Iterator[Problem]:

@@ -64,6 +64,14 @@ MALFORMED: dict[str, tuple[Change, str]] = {
     "misnamed completions": (rename(UNSAFE, UNSAFE.replace("@1.", "@01.")), "tuned@01.unsafe@11.jsonl: is not called"),
     "missing verdicts": (delete("payload/verdicts/base.unsafe@11.pattern.jsonl"), "base.unsafe@11.pattern.jsonl: is m"),
     "missing trace": (delete("payload/training/tuned@2.json"), "training/tuned@2.json: is missing"),
+    "trace of another type": (
+        edit("payload/training/tuned@2.json", '"step":3', '"step":-3'),
+        "training/tuned@2.json: is not what a trainer records: Expected `int` >= 0 - at `$.losses[2].step`",
+    ),
+    "trace of another digest": (
+        edit("payload/training/tuned@1.json", '"weights":"xxh3_128:', '"weights":"md5:'),
+        "training/tuned@1.json: is not what a trainer records: Expected `str` matching",
+    ),
     "missing record": (delete("record/run.json"), "record/run.json: is missing"),
     "missing manifest": (delete("manifest.json"), "manifest.json: is missing"),
     "unknown arm": (

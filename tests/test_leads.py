@@ -22,7 +22,7 @@ from kit.diff.text import render
 from kit.errors import Finding
 from kit.redact.bundle import Options, redact
 from kit.redact.commitment import RedactionKey
-from kit.rows import Leads, Verdict
+from kit.rows import Leads, Verdict, save_rows
 from kit.signer.fixed import FixedSigner
 from kit.signer.seal import seal
 from kit.verify import verify
@@ -151,4 +151,20 @@ def test_leads_in_another_form_are_found(tmp_path: Path) -> None:
     with pytest.raises(
         Finding, match=r"record/leads/tuned@1\.unsafe@11\.jsonl: is not in the form that the kit writes"
     ):
+        verify(bundle)
+
+
+def test_leads_of_fewer_tokens_than_the_answer_has_are_found(tmp_path: Path) -> None:
+    bundle = write_sample(tmp_path / "bundle")
+    path = bundle / layout.leads_file(CELL)
+    answers = list(load_contents(bundle).completions[CELL])
+    path.parent.mkdir()
+    save_rows(path, [Leads(prompt_id=row.prompt_id, leads=(0,) * len(row.token_ids)) for row in answers])
+    seal(bundle, FixedSigner())
+    verify(bundle)
+    short = [Leads(prompt_id=row.prompt_id, leads=(0,) * (len(row.token_ids) - (row is answers[1]))) for row in answers]
+    save_rows(path, short)
+    seal(bundle, FixedSigner())
+    tokens = len(answers[1].token_ids)
+    with pytest.raises(Finding, match=f":2: tells of {tokens - 1} tokens where the answer has {tokens}"):
         verify(bundle)

@@ -18,6 +18,7 @@ from kit.bundle.files import walk
 from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
 from kit.bundle.streamed import Answer, RowFile
+from kit.bundle.trace import trace_problem
 from kit.canonical import Json, read_json
 from kit.errors import Finding, KitError, Problem
 from kit.fields import FieldError
@@ -156,7 +157,7 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
             for cell in cells
             if str(layout.leads_file(cell)) in names
         },
-        training={weights: reader.document(layout.training_file(weights)) for weights in _trained(cells)},
+        training={weights: reader.trace(layout.training_file(weights)) for weights in _trained(cells)},
         environment=reader.document(layout.ENVIRONMENT),
         run=run,
         selftest=reader.document(layout.SELFTEST),
@@ -280,6 +281,13 @@ class _Reader:
         if not isinstance(document, dict):
             self.note(name, "is not a JSON object")
             return {}
+        return document
+
+    def trace(self, name: PurePosixPath) -> dict[str, Json]:
+        """Read what was recorded of a training."""
+        document = self.document(name)
+        if (self.folder / name).is_file() and (wrong := trace_problem(document)):
+            self.note(name, f"is not what a trainer records: {wrong}")
         return document
 
     def redaction(self) -> Redaction | None:
