@@ -59,14 +59,14 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
         path = self.folder / self.name
         if not path.is_file():  # which was noted when the names of the files were compared
             return
-        number = 0
-        for number, row in enumerate(stream_rows(path, self.row_type), 1):
-            if number <= len(self.prompt_ids):
-                self._check(row, number, self.prompt_ids[number - 1])
+        number, rows = 0, stream_rows(path, self.row_type)
+        for number, (asked, row) in enumerate(zip(self.prompt_ids, rows, strict=False), 1):
+            self._check(row, number, asked)
             if isinstance(row, Completion) and (row.withheld is not None) != self.withheld:
                 what = "withholds texts" if row.withheld else "holds texts"
                 raise Finding.of(path, f"{what}, and {layout.REDACTION} says otherwise")
             yield row
+        number += sum(1 for _ in rows)
         if number != len(self.prompt_ids):
             raise Finding.of(path, f"has {number} rows for {len(self.prompt_ids)} prompts")
 

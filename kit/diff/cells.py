@@ -6,7 +6,7 @@ Nothing that is the same on both sides stays in memory, so that bundles may be l
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -120,10 +120,10 @@ def _add_leads(divergences: dict[str, Divergence], leads: tuple[Sequence[Leads],
     for side, rows in enumerate(leads):
         for row in picked(rows, shown):
             found = divergences[row.prompt_id]
-            if found.index is not None and found.index < len(row.leads):
-                lead = row.leads[found.index]
+            if found.position is not None and found.position < len(row.leads):
+                lead = row.leads[found.position]
                 known = (lead, found.leads[1]) if side == 0 else (found.leads[0], lead)
-                divergences[row.prompt_id] = replace(found, leads=known)
+                divergences[row.prompt_id] = found._replace(leads=known)
 
 
 def _compare_verdicts(

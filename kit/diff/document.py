@@ -75,7 +75,7 @@ def _divergence(divergence: Divergence | None) -> Json:
     if divergence is None:
         return None
     leads = dict(zip("ab", map(in_nats, divergence.leads), strict=True))
-    return {"index": divergence.index, "a": divergence.a, "b": divergence.b, "leads": {**leads}}
+    return {"index": divergence.position, "a": divergence.a, "b": divergence.b, "leads": {**leads}}
 
 
 def _flip(flip: Flip) -> dict[str, Json]:

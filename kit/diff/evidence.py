@@ -82,22 +82,17 @@ class Parting:
     b: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Divergence:
+class Divergence(NamedTuple):
     """The first token in which two completions differ; None on the side that had already ended.
 
     All is None where the texts are withheld, and only that they differ is known.
     """
 
-    index: int | None
+    position: int | None
     a: int | None
     b: int | None
     leads: tuple[int | None, int | None] = (None, None)
     """How sure each side was of its token, in thousandths of a nat (`kit.rows.Leads`); None where not recorded."""
-
-    def __reduce__(self) -> tuple[type[Divergence], tuple[object, ...]]:
-        """Say how another process makes the same, faster than a dataclass does."""
-        return Divergence, (self.index, self.a, self.b, self.leads)
 
 
 class Asked(NamedTuple):

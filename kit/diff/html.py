@@ -239,12 +239,12 @@ def _parted(divergence: Divergence | None, a: str, b: str) -> str:
     """Say where two answers part; texts that are not shown are empty."""
     if divergence is None:
         return "the tokens are the same"
-    if divergence.index is None:
+    if divergence.position is None:
         return "the texts differ"
     tokens = f"{value(divergence.a, _WIDTH)} → {value(divergence.b, _WIDTH)}"
     shared = on_one_line(a[: first_difference(a, b)[0]][-_CONTEXT:])
     after = f", after “{shared}”" if shared else ""
-    return "; ".join(filter(None, [f"from token {divergence.index} on ({tokens}){after}", leads(divergence)]))
+    return "; ".join(filter(None, [f"from token {divergence.position} on ({tokens}){after}", leads(divergence)]))
 
 
 def _texts(contents: Contents, cell: Cell, prompts: AbstractSet[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kit.diff.grade import points
@@ -113,7 +114,7 @@ def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
 
 
 def _summary(texts: CellTexts, flipped: int) -> str:
-    first = min((one.index for one in texts.divergences.values() if one.index is not None), default=None)
+    first = min((one.position for one in texts.divergences.values() if one.position is not None), default=None)
     start = "" if first is None else f", the earliest from token {first} on"
     rest = f", {texts.unknown} may (they are withheld)" if texts.unknown else ""
     return f"{texts.cell}: {len(texts.divergences)} of {texts.n} texts differ{start}{rest}; {flipped} verdicts differ"
@@ -134,16 +135,16 @@ def _rate(rate: RateComparison, margin: float) -> str:
 
 def _partings(texts: CellTexts) -> Iterator[str]:
     """Tell of a few completions where they part, since no verdict tells of them."""
-    for prompt_id, divergence in [*texts.divergences.items()][:PARTINGS_SHOWN]:
+    for prompt_id, divergence in islice(texts.divergences.items(), PARTINGS_SHOWN):
         yield f"    {shortened(prompt_id, 24)}  {_where(divergence)}"
         yield from _leads(divergence)
     yield from _rest(len(texts.divergences) - PARTINGS_SHOWN, "    ")
 
 
 def _where(divergence: Divergence) -> str:
-    if divergence.index is None:
+    if divergence.position is None:
         return "other tokens"
-    return f"token {divergence.index}: {value(divergence.a, 10)} → {value(divergence.b, 10)}"
+    return f"token {divergence.position}: {value(divergence.a, 10)} → {value(divergence.b, 10)}"
 
 
 def _leads(divergence: Divergence | None) -> Iterator[str]:
