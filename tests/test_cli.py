@@ -24,7 +24,7 @@ from scripted_project import (
 from kit import __version__
 from kit.cli import COMMANDS, group
 from kit.cli.here import environment
-from kit.cli.reproduce_command import NEEDED
+from kit.cli.seams import NEEDED
 
 if TYPE_CHECKING:
     from pathlib import Path

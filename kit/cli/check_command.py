@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from kit.cli.differences import show_differences
 from kit.cli.present import errors_as_json, json_option, problems_json, show_json, show_problems, show_warnings
-from kit.visible import on_one_line
 
 if TYPE_CHECKING:
     from kit.canonical import Json
-    from kit.environment.compare import Difference
     from kit.forecast import Forecast
     from kit.manifest.load import LoadedManifest
     from kit.shown import ShownPrompt
-
-SHOWN_DIFFERENCES = 12
-"""How many differences of environment are listed; the rest are counted."""
 
 
 @click.command("check")
@@ -118,7 +114,7 @@ def command(  # noqa: PLR0913 - one for each option
 
 
 def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[ShownPrompt]:
-    from kit.cli.reproduce_command import installed_seams
+    from kit.cli.seams import installed_seams
     from kit.shown import show_prompts
 
     seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
@@ -132,24 +128,3 @@ def _forecast(loaded: LoadedManifest, here: dict[str, Json], store: Path | None)
     from kit.store import Store
 
     return forecast(make_plan(loaded, here), Store(store or work_folder(free_name(BUNDLES, loaded))))
-
-
-def show_differences(differences: list[Difference], *, as_problems: bool) -> None:
-    """Say on stderr how this environment differs from the pinned one."""
-    if not differences:
-        return
-    effect = "with --strict this stops a run" if as_problems else "bytes may differ, a run is not stopped"
-    click.echo(f"this environment differs from the pinned one ({effect}):", err=True)
-    for one in differences[:SHOWN_DIFFERENCES]:
-        click.echo(difference_line(one), err=True)
-    if len(differences) > SHOWN_DIFFERENCES:
-        click.echo(f"  and {len(differences) - SHOWN_DIFFERENCES} more (--json lists all)", err=True)
-
-
-def difference_line(one: Difference) -> str:
-    """Return a difference from the pinned environment on one line."""
-    return f"  {one.field}: pinned {_show(one.first)}, here {_show(one.second)}"
-
-
-def _show(value: object) -> str:
-    return "absent" if value is None else on_one_line(str(value))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.cli.check_command import difference_line
+from kit.cli.differences import difference_line
 from kit.cli.present import errors_as_json, json_option, show_json
 from kit.errors import Trouble
 

@@ -13,6 +13,8 @@ from kit.environment.mounts import outlives_container
 from kit.errors import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kit.manifest.load import LoadedManifest
 
 BUNDLES = Path("bundles")
@@ -82,16 +84,16 @@ def require_mounted(path: Path) -> None:
         raise Trouble.of(path, what, f"run it as you: {mount}")
 
 
-def require_temporary_folder(*, for_kernels: bool) -> Path:
+def require_temporary_folder(variables: Mapping[str, str], *, for_kernels: bool) -> Path:
     """Return the folder for temporary files.
 
     Args:
+        variables: of the process environment.
         for_kernels: whether the GPU's libraries compile and load kernels, which would fail in the middle of a run.
 
     Raises:
         Trouble: there is none that can be written to; or every folder that kernels could go to is mounted `noexec`.
     """
-    from kit.cli.here import inherited_variables
     from kit.worker.home import can_hold_programs
 
     try:
@@ -99,7 +101,7 @@ def require_temporary_folder(*, for_kernels: bool) -> Path:
     except FileNotFoundError as error:
         remedy = "docker run --tmpfs /tmp:exec …" if in_image() else "set TMPDIR to a folder of yours"
         raise Trouble.of("temporary files", "there is no folder for them that can be written to", remedy) from error
-    home = inherited_variables().get("HOME", "")
+    home = variables.get("HOME", "")
     if for_kernels and not can_hold_programs(home) and not can_hold_programs(folder):
         remedy = "docker run --tmpfs /tmp:exec …" if in_image() else "set TMPDIR to a folder that is not"
         raise Trouble.of(folder, "is mounted noexec, and a GPU's kernels are compiled and loaded there", remedy)

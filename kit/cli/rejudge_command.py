@@ -119,16 +119,17 @@ def _rejudge(
     asks: bool,
 ) -> Outcome:
     """Write the bundle; `asks` says whether a new judge asks a model."""
-    from kit.cli.here import environment, signer
+    from kit.cli.here import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder
-    from kit.cli.reproduce_command import installed_seams, shown_progress
+    from kit.cli.reproduce_command import shown_progress
+    from kit.cli.seams import installed_seams
     from kit.rejudge import rejudge
     from kit.store import Store
 
     here = environment()
     if asks and seams is None:
         seams = installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
-    temporary = require_temporary_folder(for_kernels=asks and bool(here["accelerators"]))
+    temporary = require_temporary_folder(inherited_variables(), for_kernels=asks and bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
     work = Store(store or target.with_name(target.name + ".work"))
     chosen = signer(key)

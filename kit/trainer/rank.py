@@ -1,0 +1,67 @@
+"""One of the processes that share a training: `python -m kit.trainer.rank JOB NUMBER`, below PyTorch's launcher.
+
+It tells the process that started it how far it is, in marked lines among all that libraries print.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import torch
+
+from kit.trainer.distributed import EVENT
+from kit.trainer.trl import be_deterministic, train_one
+from kit.worker.jobs import JobError, JobMemoryError, TrainingJob
+
+
+class _LineReport:
+    """Tells the process that started this one how far it is; one of several is enough."""
+
+    def loaded(self, job: int) -> None:
+        """Say nothing: a trainer loads no engine."""
+
+    def progress(self, job: int, done: int, total: int) -> None:
+        """Say how far the job has come."""
+        if os.environ["RANK"] == "0":
+            _tell(job=job, done=done, total=total)
+
+    def finished(self, job: int) -> None:
+        """Say nothing: the end of all processes says it."""
+
+
+def _tell(**event: object) -> None:
+    sys.stdout.write(f"{EVENT}{json.dumps(event)}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Be one of the processes; exit code 0 when the training is finished."""
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    path, number = arguments
+    job = TrainingJob(**json.loads(Path(path).read_text(encoding="utf-8")))
+    be_deterministic()
+    try:
+        train_one(int(number), job, _LineReport())
+    except JobError as error:
+        # Whichever is first: its end breaks the connections of the others, which may not get to say it.
+        wants_memory = isinstance(error, JobMemoryError)
+        _tell(job=int(number), what=error.what, remedy=error.remedy, wants_memory=wants_memory)
+        return 1
+    torch.distributed.destroy_process_group()
+    return 0
+
+
+def _stop_with_parent() -> None:
+    os.read(0, 1)  # returns only when the parent's end is closed
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
