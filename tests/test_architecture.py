@@ -24,8 +24,8 @@ MAX_LINES = 360
 """What the tables of the report take; most modules are far shorter."""
 
 
-def imports(tree: ast.AST, *, at_start: bool = False) -> set[str]:
-    """Return the modules that are imported: anywhere, type checking included, or only when the module itself is."""
+def imports(tree: ast.AST) -> set[str]:
+    """Return the modules that are imported anywhere, inside functions and for types included."""
     found: set[str] = set()
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
@@ -34,13 +34,9 @@ def imports(tree: ast.AST, *, at_start: bool = False) -> set[str]:
             name = str(node.module)
             inside = {f"{name}.{alias.name}" for alias in node.names} & MODULES.keys()
             found |= inside or {name}
-        elif not (at_start and (isinstance(node, ast.FunctionDef) or _is_type_checking(node))):
-            found |= imports(node, at_start=at_start)
+        else:
+            found |= imports(node)
     return found
-
-
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def room(module: str) -> str:
@@ -102,7 +98,8 @@ def test_pdfs_are_read_in_a_process_of_their_own() -> None:
 
 
 def test_there_is_no_circle() -> None:
-    graph = {module: imports(tree, at_start=True) & MODULES.keys() for module, tree in MODULES.items()}
+    """Imports inside functions count: files that need each other are one file, or lack one between them."""
+    graph = {module: imports(tree) & MODULES.keys() for module, tree in MODULES.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError
 
 
