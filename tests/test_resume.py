@@ -104,6 +104,7 @@ def test_a_run_killed_at_random_moments_again_and_again_arrives(manifest: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_run_killed_at_any_change_of_the_disk_goes_on(manifest: Path, digest: str, tmp_path: Path) -> None:
     for number in range(1, 1000):
         folder = tmp_path / str(number)
