@@ -14,6 +14,7 @@ from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest
 from kit.canonical import canonical_json
+from kit.errors import Finding
 from kit.export.checklist import AUTHORS, render
 from kit.measure.metrics import compute
 
@@ -85,13 +86,19 @@ def test_records_of_another_shape_are_no_traceback(tmp_path: Path) -> None:
         (layout.RUN, ("kit", "start", "end", "steps")),
         (layout.ENVIRONMENT, ("packages", "switches", "platform", "accelerators", "python")),
         (layout.SELFTEST, ("prompts", "changed")),
-        (layout.TRAINING / "tuned@1.json", ("order", "trainable_parameters")),
     ):
         whole = json.loads((folder / name).read_bytes())
         for value in odd:
             (folder / name).write_bytes(canonical_json(whole | dict.fromkeys(keys, value)))
             assert answers(folder).startswith("# Reproducibility answers")
         (folder / name).write_bytes(canonical_json(whole))
+    trace = folder / layout.TRAINING / "tuned@1.json"
+    whole = json.loads(trace.read_bytes())
+    for key in ("order", "trainable_parameters"):
+        for value in (None, {}, "text", [1, "a", None], -1, True):
+            trace.write_bytes(canonical_json(whole | {key: value}))
+            with pytest.raises(Finding, match=r"tuned@1\.json: is not what a trainer records"):
+                answers(folder)
 
 
 def test_a_checklist_is_written_beside_nothing(bundle: Path, tmp_path: Path) -> None:
