@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kit.judging import JudgeStep
     from kit.manifest.load import LoadedManifest
     from kit.plan import GenerateStep, Plan
-    from kit.rows import Judgement, Row
+    from kit.rows import Judgement
     from kit.store import Store
 
 
@@ -48,9 +48,9 @@ def assemble(
     write_document(folder / layout.MANIFEST, loaded.document)
     _write_training(folder, plan, store)
     for name, prompts in plan.prompts.items():
-        _write_rows(folder / layout.prompts_file(name), prompts)
+        save_rows(folder / layout.prompts_file(name), prompts)
     for cell, rows in completions.items():
-        _write_rows(folder / layout.completions_file(cell), rows)
+        save_rows(folder / layout.completions_file(cell), rows)
     _write_leads(folder, plan, store)
     write_judged(folder, answers, verdicts)
     for name, content in records.items():
@@ -69,9 +69,9 @@ def write_judged(
 ) -> None:
     """Write what the judges' models answered and what every judge said, by cell and judge."""
     for asked, rows in answers.items():
-        _write_rows(folder / layout.judging_file(*asked), rows)
+        save_rows(folder / layout.judging_file(*asked), rows)
     for judged, judgements in verdicts.items():
-        _write_rows(folder / layout.verdicts_file(*judged), judgements)
+        save_rows(folder / layout.verdicts_file(*judged), judgements)
 
 
 def write_numbers(folder: Path) -> dict[str, Json]:
@@ -144,7 +144,7 @@ def _write_leads(folder: Path, plan: Plan, store: Store) -> None:
         if path.is_file():
             rows = {row.prompt_id: row for row in load_rows(path, Leads)}
             ordered = [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
-            _write_rows(folder / layout.leads_file(step.cell), ordered)
+            save_rows(folder / layout.leads_file(step.cell), ordered)
 
 
 def _rows(key: str, store: Store) -> list[Completion]:
@@ -155,9 +155,3 @@ def write_document(path: Path, document: dict[str, Json]) -> None:
     """Write a JSON document in its one form, and the folder that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical_json(document))
-
-
-def _write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write a file of rows, and the folder that it lies in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_rows(path, rows)

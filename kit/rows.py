@@ -215,7 +215,8 @@ RowType = TypeVar("RowType", Prompt, Completion, Judgement, Leads)
 
 
 def save_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write a file of rows."""
+    """Write a file of rows, and the folder that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
         stream.writelines(map(row_line, rows))
 

@@ -14,11 +14,10 @@ from kit.identity import kit_identity
 from kit.rows import Completion, Judgement, Prompt, Verdict, save_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from kit.canonical import Json
-    from kit.rows import Row
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "unsafe": ("fraud", "malware", "weapons"),
@@ -210,7 +209,7 @@ def write_sample(
         _write_training(folder, weights)
     for evaluation in CATEGORIES:
         prompts = sample_prompts(evaluation, per_category)
-        _write_rows(folder / layout.prompts_file(evaluation), prompts)
+        save_rows(folder / layout.prompts_file(evaluation), prompts)
         for weights in (ArmSeed(BASE, None), *tuned):
             for seed in generation_seeds:
                 cell = Cell(weights, evaluation, seed)
@@ -245,13 +244,13 @@ def _write_completions(
         )
         for prompt, (text, tokens) in zip(prompts, answers, strict=True)
     ]
-    _write_rows(folder / layout.completions_file(cell), rows)
+    save_rows(folder / layout.completions_file(cell), rows)
 
 
 def _write_verdicts(folder: Path, cell: Cell, verdicts: Mapping[str, Verdict]) -> None:
     for judge in JUDGES[cell.evaluation]:
         judgements = [Judgement(prompt_id=key, verdict=value, rule="sample") for key, value in verdicts.items()]
-        _write_rows(folder / layout.verdicts_file(cell, judge), judgements)
+        save_rows(folder / layout.verdicts_file(cell, judge), judgements)
 
 
 def _write_training(folder: Path, weights: ArmSeed) -> None:
@@ -303,8 +302,3 @@ def _safetensors(tensors: Mapping[str, Sequence[float]]) -> bytes:
 def _write_json(path: Path, document: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical_json(document))
-
-
-def _write_rows(path: Path, rows: Iterable[Row]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_rows(path, rows)

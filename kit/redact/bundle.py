@@ -128,7 +128,6 @@ def _write_manifest(original: Path, target: Path, contents: Contents, redaction:
 def _write_payload(original: Path, target: Path, contents: Contents, redaction: Redaction, key: RedactionKey) -> None:
     """Write rows, traces and adapters; the metrics follow from them."""
     for name, rows in row_files(withhold(contents, redaction.withheld, key)):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
         save_rows(target / name, rows)
     traced = allowed.TRAINING_WITH_LOSSES if redaction.adapters else allowed.TRAINING
     for weights, trace in contents.training.items():
