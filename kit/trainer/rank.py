@@ -15,6 +15,7 @@ import torch
 
 from kit.trainer.distributed import EVENT
 from kit.trainer.trl import be_deterministic, train_one
+from kit.worker.child import stop_with_parent
 from kit.worker.jobs import JobError, JobMemoryError, TrainingJob
 
 
@@ -40,7 +41,7 @@ def _tell(**event: object) -> None:
 
 def main(arguments: list[str]) -> int:
     """Be one of the processes; exit code 0 when the training is finished."""
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    threading.Thread(target=stop_with_parent, args=(0,), daemon=True).start()
     path, number = arguments
     job = TrainingJob(**json.loads(Path(path).read_text(encoding="utf-8")))
     be_deterministic()
@@ -53,11 +54,6 @@ def main(arguments: list[str]) -> int:
         return 1
     torch.distributed.destroy_process_group()
     return 0
-
-
-def _stop_with_parent() -> None:
-    os.read(0, 1)  # returns only when the parent's end is closed
-    os._exit(3)
 
 
 if __name__ == "__main__":

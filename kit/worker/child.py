@@ -65,7 +65,7 @@ class PipeReport:
 def main(arguments: list[str]) -> int:
     """Run the jobs; exit code 0 when all are finished or one was lost, 1 when one failed for a reason that was said."""
     implementation, events, alive = arguments
-    threading.Thread(target=_stop_with_parent, args=(int(alive),), daemon=True).start()
+    threading.Thread(target=stop_with_parent, args=(int(alive),), daemon=True).start()
     report = PipeReport(int(events))
     module, function, job_type = IMPLEMENTATIONS[implementation]
     jobs = [job_type(**document) for document in json.load(sys.stdin)]
@@ -81,7 +81,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _stop_with_parent(alive: int) -> None:
+def stop_with_parent(alive: int) -> None:
+    """Wait for the other end of a pipe to close, which the process that started this one holds, and end with it."""
     os.read(alive, 1)  # returns only when the parent's end is closed
     os._exit(3)
 
