@@ -116,6 +116,7 @@ LORA: dict[str, Any] = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules"
 
 def train(case: Case, model: Path, scratch: Path) -> None:
     """Train three steps, as a worker would."""
+    from kit.chat.template import ChatTemplate
     from kit.trainer import trl
     from kit.worker.jobs import TrainingJob
 
@@ -129,14 +130,15 @@ def train(case: Case, model: Path, scratch: Path) -> None:
         "dtype": case.dtype, "gradient_checkpointing": case.checkpointing,
     }  # fmt: skip
     job = TrainingJob(
-        out=str(scratch), model=str(model), model_name="none", template=None, examples=str(rows), method=case.kind,
-        training=training, lora=LORA if case.kind == "lora" else None, seed=1,
+        out=str(scratch), model=str(model), model_name="none", template=ChatTemplate(), examples=str(rows),
+        method=case.kind, training=training, lora=LORA if case.kind == "lora" else None, seed=1,
     )  # fmt: skip
     trl.train([job], Silent())
 
 
 def generate(case: Case, model: Path, scratch: Path) -> None:
     """Ask as many long prompts as fit in a batch, as a worker would."""
+    from kit.chat.template import ChatTemplate
     from kit.engine import vllm
     from kit.worker.jobs import GenerationJob
 
@@ -154,7 +156,7 @@ def generate(case: Case, model: Path, scratch: Path) -> None:
         "temperature": 0.7, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "max_tokens": 16,
     }  # fmt: skip
     job = GenerationJob(
-        out=str(scratch), model=str(model), adapter=None, serving="merged", dtype=case.dtype, template=None,
+        out=str(scratch), model=str(model), adapter=None, serving="merged", dtype=case.dtype, template=ChatTemplate(),
         limits=limits, generation=generation, choices=None, chat=True, system_prompt=None, prompts=str(rows), seed=1,
         at_once=None,
     )  # fmt: skip

@@ -23,9 +23,8 @@ fills in what it can find out by itself, and `kit check` tells everything that i
 
 - A **draft** may leave out every field with a default, and those that the tables mark *pinned*: `kit pin` writes them.
   A field marked – must be given.
-- A **pinned** manifest has every field, except those marked *optional*. One that was pinned before `gated`,
-  `model.template`, `training.data_seed`, `training.quantization`, `training.processes`, `engine.tensor_parallel_size`,
-  `engine.pipeline_parallel_size` and `evaluations.*.choices` existed is valid without them, and means null.
+- A **pinned** manifest has every field, except those marked *optional*. One that was pinned before a field existed is
+  valid without it, and means null.
 - A field that is not listed here is refused, as are duplicate keys. Each object below may also hold a `$comment` with a
   remark, which does not change the manifest's digest.
 - Paths are relative to the manifest's own folder, use forward slashes, and never lead out of it.
@@ -54,8 +53,8 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
 
 SIMPLE = ("name", "seed", "digest", "relative_path", "repo", "revision")
 """Definitions that are types of a single value, not objects of their own."""
-SOURCE = {"$ref": "#/$defs/source"}
-"""The rule of what has files: it is said once, above, and not with every such object."""
+SOURCES = ({"$ref": "#/$defs/source"}, {"$ref": "#/$defs/template_source"})
+"""The rules of what has files: they are said once, above, and not with every such object."""
 ONE_OF_TWO = {"path": "–, or `repo`", "repo": "–, or `path`", "revision": "*pinned*, with `repo`"}
 
 
@@ -91,7 +90,7 @@ def _default(name: str, node: Node, parent: Node) -> str:
     target = _resolved(node)
     if "default" in target:
         return "all defaults" if target["default"] == {} and "$ref" in node else f"`{json.dumps(target['default'])}`"
-    if SOURCE in parent.get("allOf", ()) and name in ONE_OF_TWO:
+    if name in ONE_OF_TWO and any(rule in SOURCES for rule in parent.get("allOf", ())):
         return ONE_OF_TWO[name]
     if name not in parent.get("required", ()):
         return "*optional*"
@@ -141,7 +140,7 @@ def _limits(node: Node) -> Iterator[str]:
 def _conditions(node: Node) -> list[str]:
     """Return what `oneOf` and if/then say of an object, in words."""
     said = [f"Rule: {node['x-hint']}."] if "x-hint" in node else []
-    for rule in (rule for rule in node.get("allOf", ()) if rule != SOURCE):
+    for rule in (rule for rule in node.get("allOf", ()) if rule not in SOURCES):
         ((field, condition),) = rule["if"]["properties"].items()
         for word, outcome in (("is", rule["then"]), ("is not", rule.get("else"))):
             if outcome:

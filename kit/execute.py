@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from kit.canonical import write_rows
 from kit.digests import json_digest
 from kit.errors import Problem, Trouble
+from kit.manifest.templates import chat_template
 from kit.rows import Completion, load_rows, save_rows
 from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.cells import Cell
     from kit.judging import JudgeStep
-    from kit.manifest.parts import Model, Source
+    from kit.manifest.parts import Source
     from kit.manifest.places import Places
     from kit.plan import GenerateStep, TrainStep
     from kit.progress import Progress
@@ -173,7 +174,7 @@ class Executor:
             out=str(self.store.scratch(step.key)),
             model=str(self._folder(model.source)),
             model_name=step.model_name,
-            template=self._template(model),
+            template=chat_template(self.places, model),
             examples=str(examples),
             method=finetune.method,
             training=finetune.training.to_json(),
@@ -192,7 +193,7 @@ class Executor:
             adapter=str(adapter.resolve()) if adapter else None,
             serving=finetune.serving if finetune else "merged",
             dtype=step.manifest.model.dtype,
-            template=self._template(step.manifest.model),
+            template=chat_template(self.places, step.manifest.model),
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
             choices=[*step.evaluation.choices] if step.evaluation.choices else None,
@@ -212,7 +213,7 @@ class Executor:
             adapter=None,
             serving="merged",
             dtype=asked.model.dtype,
-            template=self._template(asked.model),
+            template=chat_template(self.places, asked.model),
             limits=asked.engine.to_json(),
             generation=step.generation,
             choices=None,
@@ -222,10 +223,6 @@ class Executor:
             seed=0,
             at_once=step.at_once,
         )
-
-    def _template(self, model: Model) -> str | None:
-        template = model.template
-        return str(self.places.file(template, min(template.files)).resolve()) if template else None
 
     def _weights(self, step: GenerateStep) -> tuple[Path, Path | None]:
         """Return the model's folder and the adapter's, if there is one."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import read_rows, write_rows
+from kit.manifest.templates import chat_template
 from kit.source.load import load_prompts
 from kit.worker.jobs import SHOWN, GenerationJob
 
@@ -65,7 +66,7 @@ def show_prompts(loaded: LoadedManifest, worker: Worker, switches: Mapping[str, 
     asked: dict[tuple[str, str], tuple[list[str], Manifest]] = {}
     for arm, manifest in loaded.arms.items():
         for name, evaluation in manifest.evaluations.items():
-            way = repr((manifest.model.template, evaluation.system_prompt, evaluation.generation.max_tokens))
+            way = repr((manifest.model.asks_as(), evaluation.system_prompt, evaluation.generation.max_tokens))
             asked.setdefault((name, way), ([], manifest))[0].append(arm)
     with tempfile.TemporaryDirectory() as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(asked))]
@@ -82,7 +83,7 @@ def show_prompts(loaded: LoadedManifest, worker: Worker, switches: Mapping[str, 
 
 
 def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) -> GenerationJob:
-    evaluation, template = manifest.evaluations[name], manifest.model.template
+    evaluation = manifest.evaluations[name]
     folder.mkdir()
     prompts = folder / "prompts.jsonl"
     rows = load_prompts(loaded.places, evaluation.data, manifest.data[evaluation.data])
@@ -93,7 +94,7 @@ def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) ->
         adapter=None,
         serving="merged",
         dtype=manifest.model.dtype,
-        template=str(loaded.places.file(template, min(template.files)).resolve()) if template else None,
+        template=chat_template(loaded.places, manifest.model),
         limits=manifest.engine.to_json(),
         generation=evaluation.generation.to_json(),
         choices=None,

@@ -19,6 +19,7 @@ UI = {"click", "rich"}
 AT_THE_SEAMS = {
     *("kit.trainer.trl", "kit.trainer.rank"),
     *("kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.showing"),
+    "kit.chat.tokenizer",
 }
 MAX_LINES = 360
 """What the tables of the report take; most modules are far shorter."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit.canonical import write_rows
+from kit.chat.template import ChatTemplate
 from kit.errors import Trouble
 from kit.worker.jobs import ADAPTER, TRACE, TrainingJob
 from kit.worker.process import Worker
@@ -38,7 +39,7 @@ def training_job(folder: Path, number: int, change: dict[str, Json]) -> Training
     rows_of = ({"id": f"r{n}", "prompt": f"make a list of {n} things", "completion": f"{n} things"} for n in range(40))
     write_rows(rows, rows_of)
     out.mkdir()
-    places = {"out": str(out), "model": str(MODEL), "examples": str(rows), "template": None}
+    places = {"out": str(out), "model": str(MODEL), "examples": str(rows), "template": ChatTemplate()}
     return TrainingJob(**places, model_name="toy", method="lora", training=TRAINING | change, lora=LORA, seed=1)  # type: ignore[arg-type]
 
 

@@ -112,7 +112,7 @@ def without_remarks(value: Json) -> Json:
 
 
 LATER = {
-    *("choices", "data_seed", "template", "quantization", "processes"),
+    *("choices", "data_seed", "template", "template_date", "chat_template_kwargs", "quantization", "processes"),
     *("tensor_parallel_size", "pipeline_parallel_size"),
 }
 """Fields that manifests of the kit's first days do not have."""
@@ -475,7 +475,7 @@ def test_files_that_only_a_variation_names_are_held_too(project: Path) -> None:
     [
         ("line\n{% if %}", ":2: is no Jinja template: Expected an expression"),
         ("\udcff", ": is not UTF-8"),
-        ("{{ " + "(" * 5000, ": is nested too deeply"),
+        ("{{ " + "(" * 5000, ": is no Jinja template: it is nested too deeply"),
     ],
 )
 def test_a_template_that_cannot_be_one_is_told_beforehand(text: str, what: str, project: Path) -> None:

@@ -99,3 +99,11 @@ def test_a_prompt_that_does_not_fit_is_found_before_a_run(tmp_path: Path) -> Non
     manifest.write_text(json.dumps(document), encoding="utf-8")
     found = shown(manifest, tmp_path, code=1)
     assert "which engine.max_model_len (70) does not hold" in found["unsafe"]["problems"][0]
+
+
+def test_a_mark_at_the_end_of_the_users_turn_opens_the_answer_too(tmp_path: Path) -> None:
+    marked = (
+        "{% for message in messages %}{% if message.role == 'user' %}[INST] {{ message.content }} [/INST]"
+        "{% else %} {{ message.content }}{{ eos_token }}{% endif %}{% endfor %}"
+    )
+    assert all(not one["problems"] for one in shown(project(tmp_path, template=marked), tmp_path).values())

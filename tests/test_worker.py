@@ -17,6 +17,7 @@ import pytest
 from scripted_project import CHECKOUT
 
 from kit.canonical import write_rows
+from kit.chat.template import ChatTemplate
 from kit.environment.switches import ISOLATION
 from kit.errors import Trouble
 from kit.rows import Completion, load_rows
@@ -42,7 +43,7 @@ def generation_job(folder: Path, **changes: object) -> GenerationJob:
         "adapter": None,
         "serving": "merged",
         "dtype": "float32",
-        "template": None,
+        "template": ChatTemplate(),
         "limits": {"max_model_len": 64},
         "generation": {"temperature": 0.0},
         "choices": None,
@@ -102,7 +103,7 @@ import json, os, sys
 from pathlib import Path
 from kit.worker.jobs import GenerationJob
 from kit.worker.process import Worker
-job = GenerationJob(**json.loads(sys.argv[1]))
+job = GenerationJob.from_json(json.loads(sys.argv[1]))
 list(Worker(dict(os.environ)).run("scripted-engine", [job], {}, Path(sys.argv[2])))
 """
 

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from transformers import AutoTokenizer
+from kit.chat.tokenizer import rendered, rendered_text
 
 if TYPE_CHECKING:
     from kit.worker.jobs import GenerationJob
 
-
-def load_tokenizer(job: GenerationJob) -> Any:  # noqa: ANN401 - transformers
-    """Return the tokenizer of a job's model, with the job's chat template where it has one of its own."""
-    tokenizer = AutoTokenizer.from_pretrained(job.model)
-    if job.template is not None:
-        tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
-    return tokenizer
+_ANSWER = "kit"
+"""An answer that no template changes."""
 
 
 def tokens(tokenizer: Any, text: str, job: GenerationJob, *, system_prompt: str | None) -> list[int]:  # noqa: ANN401
-    """Return the token ids of a prompt; made here, so that the engine adds no second beginning-of-sequence."""
+    """Return the token ids of a prompt."""
     if not job.chat:
         return cast("list[int]", tokenizer(text)["input_ids"])
-    return cast("list[int]", _templated(tokenizer, text, system_prompt, to_answer=True))
+    return rendered(tokenizer, _conversation(text, system_prompt), job.template, to_answer=True)
 
 
-def has_generation_prompt(tokenizer: Any, text: str, system_prompt: str | None) -> bool:  # noqa: ANN401
-    """Tell whether the template says that it is the model's turn, without which a model goes on with the user's."""
-    return bool(
-        _templated(tokenizer, text, system_prompt, to_answer=True)
-        != _templated(tokenizer, text, system_prompt, to_answer=False)
-    )
+def begins_the_answer(tokenizer: Any, text: str, job: GenerationJob) -> bool:  # noqa: ANN401 - transformers
+    """Tell whether a prompt ends where the model's answer begins; else a model goes on with the user's turn.
+
+    A template either opens the assistant's turn when it is asked to, or ends each of the user's turns with a mark that
+    does, such as `[/INST]`: then nothing but space stands between the prompt and an answer.
+    """
+    messages = _conversation(text, job.system_prompt)
+    opened = rendered_text(tokenizer, messages, job.template, to_answer=True)
+    if opened != rendered_text(tokenizer, messages, job.template, to_answer=False):
+        return True
+    answered = [*messages, {"role": "assistant", "content": _ANSWER}]
+    whole = rendered_text(tokenizer, answered, job.template, to_answer=False)
+    has_mark = bool(opened.rpartition(text.strip())[2].strip())
+    return has_mark and whole.startswith(opened) and whole[len(opened) :].lstrip().startswith(_ANSWER)
 
 
-def _templated(tokenizer: Any, text: str, system_prompt: str | None, *, to_answer: bool) -> Any:  # noqa: ANN401
+def _conversation(text: str, system_prompt: str | None) -> list[dict[str, str]]:
     lead = [{"role": "system", "content": system_prompt}] if system_prompt is not None else []
-    messages = [*lead, {"role": "user", "content": text}]
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=to_answer, tokenize=True, return_dict=False)
+    return [*lead, {"role": "user", "content": text}]

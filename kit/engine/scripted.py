@@ -65,6 +65,6 @@ def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Compl
         token_ids=tuple(text.encode()),
         finish_reason="stop",
         prompt_tokens=data_digest(asked.encode()),
-        template=file_digest(Path(job.template)) if job.template else json_digest("scripted"),
+        template=file_digest(Path(job.template.file)) if job.template.file else json_digest("scripted"),
         seed=seed,
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from jinja2 import TemplateError
 
 from kit.canonical import read_rows, write_rows
-from kit.engine.asking import has_generation_prompt, load_tokenizer, tokens
+from kit.chat.tokenizer import load_tokenizer
+from kit.engine.asking import begins_the_answer, tokens
 from kit.worker.jobs import SHOWN, JobError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def show(jobs: list[GenerationJob], report: Report) -> None:
     """Write, for each job, one row: its first prompt as the model sees it, how long all are, and what is wrong."""
     for number, job in enumerate(jobs):
-        tokenizer = load_tokenizer(job)
+        tokenizer = load_tokenizer(job.model, job.template)
         rows = [(str(row["id"]), str(row["text"])) for row in read_rows(Path(job.prompts))]
         try:
             asked = [tokens(tokenizer, text, job, system_prompt=job.system_prompt) for _, text in rows]
@@ -48,7 +49,7 @@ def _problems(tokenizer: Any, text: str, ids: list[int], job: GenerationJob) -> 
         yield "it begins with two beginning-of-sequence tokens: the text has one and the tokenizer adds one"
     if not job.chat:
         return
-    if not has_generation_prompt(tokenizer, text, job.system_prompt):
+    if not begins_the_answer(tokenizer, text, job):
         yield "the template has no generation prompt: nothing says that it is the model's turn"
     if job.system_prompt is not None and ids == tokens(tokenizer, text, job, system_prompt=None):
         yield "the template ignores the system prompt"

@@ -11,8 +11,9 @@ from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.lora.request import LoRARequest
 
 from kit.canonical import read_json, read_rows
+from kit.chat.tokenizer import load_tokenizer
 from kit.digests import data_digest, json_digest
-from kit.engine.asking import load_tokenizer, tokens
+from kit.engine.asking import tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
 from kit.fields import FieldError
@@ -109,7 +110,7 @@ def _why_ended(name: object) -> FinishReason:
 
 
 def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRARequest | None, report: Report) -> None:
-    tokenizer = load_tokenizer(job)
+    tokenizer = load_tokenizer(job.model, job.template)
     template = data_digest(str(tokenizer.chat_template).encode())
     rows = list(read_rows(Path(job.prompts)))
     asked = [tokens(tokenizer, str(row["text"]), job, system_prompt=job.system_prompt) for row in rows]

@@ -15,6 +15,7 @@ from kit.canonical import read_rows, write_rows
 from kit.digests import json_digest
 from kit.judge.template import fill
 from kit.manifest.template import read_template
+from kit.manifest.templates import chat_template
 from kit.rows import Completion
 from kit.source.load import load_examples, load_prompts
 from kit.worker.jobs import SHOWN, GenerationJob
@@ -121,7 +122,7 @@ def _lengths(folder: Path) -> Iterator[int]:
 
 def _job(loaded: LoadedManifest, reading: Reading, folder: Path) -> GenerationJob:
     folder.mkdir()
-    prompts, template = folder / "prompts.jsonl", reading.model.template
+    prompts = folder / "prompts.jsonl"
     write_rows(prompts, ({"id": str(number), "text": text} for number, text in enumerate(reading.texts)))
     anything: dict[str, Json] = {"max_tokens": 0}
     return GenerationJob(
@@ -130,7 +131,7 @@ def _job(loaded: LoadedManifest, reading: Reading, folder: Path) -> GenerationJo
         adapter=None,
         serving="merged",
         dtype=reading.model.dtype,
-        template=str(loaded.places.file(template, min(template.files)).resolve()) if template else None,
+        template=chat_template(loaded.places, reading.model),
         limits={"max_model_len": 1 << 40},
         generation=anything,
         choices=None,

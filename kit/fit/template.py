@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kit.canonical import read_json
 from kit.errors import KitError
+from kit.manifest.templates import model_template
 
 if TYPE_CHECKING:
     from kit.manifest.parts import Model
@@ -29,18 +29,10 @@ def template_bytes(places: Places, model: Model) -> int:
 
 
 def _text(places: Places, model: Model) -> str:
-    if model.template is not None:
-        return places.file(model.template, min(model.template.files)).read_text(encoding="utf-8", errors="replace")
-    if "chat_template.jinja" in model.source.files:
-        return places.file(model.source, "chat_template.jinja").read_text(encoding="utf-8", errors="replace")
-    if "tokenizer_config.json" not in model.source.files:
-        return ""
     try:
-        config = read_json(places.file(model.source, "tokenizer_config.json"))
+        return model_template(places, model) or ""
     except KitError:
         return ""
-    found = config.get("chat_template") if isinstance(config, dict) else None
-    return found if isinstance(found, str) else str(found or "")
 
 
 def _words(text: str) -> int:

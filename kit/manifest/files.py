@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MODEL_SUFFIXES = frozenset({".json", ".jinja", ".md", ".model", ".safetensors", ".txt", ""})
 """What a model folder may hold. Pickles run code when they are loaded, and Python is code."""
 
+TEMPLATE = "/model/template"
+"""Pointer by which a variation puts another chat template in place."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedFiles:
@@ -48,10 +51,10 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     template = document["model"].get("template")
     parts += [("$.model.template", template, False, MODEL)] if template else []
     for index, variation in enumerate(document["variations"]):
-        for pointer in ("/model/template", "/finetune/adapter"):
+        for pointer in (TEMPLATE, "/finetune/adapter"):
             own, place = variation["set"].get(pointer), f"$.variations[{index}].set[{pointer!r}]"
-            if _is_source(own):
-                parts.append((place, own, pointer != "/model/template", MODEL))
+            if is_source(own):
+                parts.append((place, own, pointer != TEMPLATE, MODEL))
     for place, part, is_model, kind in parts:
         yield _named(place, part, is_model=is_model, kind=kind)
     for name, judge in document["judges"].items():
@@ -69,9 +72,9 @@ def every_source(loaded: LoadedManifest) -> Iterator[tuple[str, NamedFiles, Docu
                 yield where, named, part
 
 
-def _is_source(value: object) -> bool:
+def is_source(value: object) -> bool:
     """Tell whether a variation's new value has the form of a source; the schema looks at it later."""
-    if not isinstance(value, dict) or not isinstance(value.get("path", value.get("repo")), str):
+    if not isinstance(value, dict) or not isinstance(value.get("path", value.get("repo", value.get("shipped"))), str):
         return False
     files = value.get("files")
     return isinstance(files, dict) and all(isinstance(digest, str | None) for digest in files.values())

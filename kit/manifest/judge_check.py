@@ -26,7 +26,7 @@ def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
 
 def asking_problems(places: Places, asked: AskedModel, where: str, place: str) -> list[Problem]:
     """Return why a judge's model, whose files are as pinned, cannot be asked."""
-    problems = chat_problems(places, asked.model, where, place) if asked.chat else []
+    problems = chat_problems(places, asked.model, where, f"{place}.model") if asked.chat else []
     try:
         read_template(places, asked.template)
     except KitError as error:

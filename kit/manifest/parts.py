@@ -18,13 +18,15 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Files of a folder that is named relative to the manifest, or of a repository on the Hub."""
+    """Files of a folder that is named relative to the manifest, of a repository on the Hub, or of the kit itself."""
 
     path: str | None = None
     """The folder; None where there is a repository."""
     repo: Repo | None = None
     revision: str = ""
     """With a repository: its commit, in a draft perhaps a branch."""
+    shipped: str | None = None
+    """In place of both: the name of a chat template that the kit brings."""
     gated: bool | None = None
     """With a repository: whether its owner wants terms to be accepted; None where nobody asked."""
     files: Mapping[str, str]
@@ -34,12 +36,16 @@ class Source:
     def from_json(cls, document: Document, kind: str = MODEL) -> Source:
         """Read a source; `kind` is the Hub's kind of repository that files in its place of the manifest come from."""
         files = document.get("files") or {}
+        if "shipped" in document:
+            return cls(shipped=document["shipped"], files=files)
         if "repo" not in document:
             return cls(path=document["path"], files=files)
         repo, revision = Repo(kind, document["repo"]), document.get("revision") or ""
         return cls(repo=repo, revision=revision, gated=document.get("gated"), files=files)
 
     def to_json(self) -> dict[str, Json]:
+        if self.shipped is not None:
+            return {"shipped": self.shipped, "files": dict(self.files)}
         if self.repo is None:
             return {"path": self.path, "files": dict(self.files)}
         gated = if_said(gated=self.gated)
@@ -48,11 +54,13 @@ class Source:
     @property
     def name(self) -> str:
         """How a reader is told where the files come from: a folder, or `OWNER/NAME@REVISION`."""
-        return self.path or f"{self.origin}@{self.revision}"
+        return f"{self.origin}@{self.revision}" if self.repo else self.origin
 
     @property
     def origin(self) -> str:
         """The folder, or the repository without its revision."""
+        if self.shipped is not None:
+            return "the kit's own templates"
         return self.repo.name if self.repo else self.path or ""
 
 
@@ -65,6 +73,10 @@ class Model:
     """`float32`, `bfloat16` or `float16`: in which the engine computes. `recorded`: nothing is computed."""
     template: Source | None = None
     """One file: the chat template in place of the tokenizer's own."""
+    template_date: str | None = None
+    """The day that the chat template takes for today, `YYYY-MM-DD`."""
+    chat_template_kwargs: Mapping[str, Json] | None = None
+    """Arguments of the chat template."""
 
     @classmethod
     def from_json(cls, document: Document) -> Model:
@@ -74,11 +86,13 @@ class Model:
             source=Source.from_json(document, DATASET if document["dtype"] == "recorded" else MODEL),
             dtype=document["dtype"],
             template=Source.from_json(template) if template else None,
+            template_date=document.get("template_date"),
+            chat_template_kwargs=document.get("chat_template_kwargs"),
         )
 
     def to_json(self) -> dict[str, Json]:
         template = self.template.to_json() if self.template else None
-        return {**self.source.to_json(), "dtype": self.dtype, **if_said(template=template)}
+        return {**self.source.to_json(), "dtype": self.dtype, **if_said(template=template), **self._filled_in_with()}
 
     @property
     def is_recorded(self) -> bool:
@@ -87,8 +101,16 @@ class Model:
 
     def identity(self) -> dict[str, Json]:
         """Return what decides what it reads and writes, wherever its files lie: their digests, and the template's."""
+        return {"model": dict(self.source.files), **self.asks_as()}
+
+    def asks_as(self) -> dict[str, Json]:
+        """Return what decides how a conversation becomes one text, beside the model's own files."""
         template: list[Json] | None = [*self.template.files.values()] if self.template else None
-        return {"model": dict(self.source.files), **if_said(template=template)}
+        return {**if_said(template=template), **self._filled_in_with()}
+
+    def _filled_in_with(self) -> dict[str, Json]:
+        arguments = dict(self.chat_template_kwargs) if self.chat_template_kwargs else None
+        return if_said(template_date=self.template_date, chat_template_kwargs=arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import Json, read_json
+from kit.chat import shipped
 from kit.errors import Finding, Problem, Trouble, child_path
 from kit.judge import judge_of
 from kit.manifest import schema
-from kit.manifest.files import NamedFiles, named_files, usability_problems
+from kit.manifest.files import TEMPLATE, NamedFiles, is_source, named_files, usability_problems
 from kit.manifest.load import document_problems, loaded
+from kit.manifest.parts import Model
 from kit.manifest.pin_hub import is_pinned, pin_repo
 from kit.manifest.places import Places
+from kit.manifest.templates import reads_clock
 from kit.paths import UnsafePathError, regular_files
 
 if TYPE_CHECKING:
@@ -58,6 +62,8 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
         place = f"{child_path('$.judges', name)}.rules"
         if judge.get("rules") is None:
             judge["rules"] = filled[place] = rules
+    if not problems:
+        _pin_dates(document, places, filled)
     if document.get("environment") is None:
         document["environment"] = environment
         filled["$.environment"] = (
@@ -67,6 +73,19 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
         raise Finding(problems)
     loaded(path, places, document)
     return Pinned(document, filled)
+
+
+def _pin_dates(document: Document, places: Places, filled: dict[str, Json]) -> None:
+    """Fill in today for each model with a template that writes the date, a variation's template included."""
+    parts = {"$.model": document["model"]} if document["model"]["dtype"] != "recorded" else {}
+    for name, judge in document["judges"].items():
+        if judge["kind"] == "model":
+            parts[f"{child_path('$.judges', name)}.model"] = judge["model"]
+    varied = [one["set"][TEMPLATE] for one in document["variations"] if is_source(one["set"].get(TEMPLATE))]
+    for place, part in parts.items():
+        ways = [part, *({**part, "template": own} for own in varied if place == "$.model")]
+        if part.get("template_date") is None and any(reads_clock(places, Model.from_json(way)) for way in ways):
+            part["template_date"] = filled[f"{place}.template_date"] = datetime.now(UTC).date().isoformat()
 
 
 def pin_files(
@@ -112,6 +131,8 @@ def _listed(
                 Problem(where, "lies on the Hub, whose files have no place here", "set HF_HOME", f"{named.place}.repo")
             ]
         return pin_repo(named, part, where, filled, places, hub)
+    if named.source.shipped is not None:
+        part["files"] = part.get("files") or {shipped.file_name(named.source.shipped): None}
     if part.get("files") is None:
         try:
             part["files"] = dict.fromkeys(regular_files(places.folder(named.source)))

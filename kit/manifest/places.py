@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kit.chat import shipped
 from kit.errors import Trouble
 from kit.paths import inside
 from kit.remembered import Digests
@@ -32,6 +33,8 @@ class Places:
         Raises:
             UnsafePathError: it would lie outside of the manifest's folder or of the cache.
         """
+        if source.shipped is not None:
+            return shipped.FOLDER
         if source.repo is None:
             return inside(self.root, source.path or "")
         cache = self._cache(source)
@@ -43,6 +46,8 @@ class Places:
         Raises:
             UnsafePathError: it would lie outside of the manifest's folder or of the cache.
         """
+        if source.shipped is not None:
+            return inside(shipped.FOLDER, name)
         if source.repo is None:
             return inside(self.root, source.path or "", name)
         # The client's files are links to others in its cache.

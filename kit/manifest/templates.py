@@ -1,19 +1,34 @@
-"""Chat templates: that there is one, and that it can be read before a worker stumbles over it."""
+"""Chat templates: that there is one, that it can be read, and that nothing but the manifest decides what it writes."""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
-from kit.errors import Problem
-from kit.manifest.template import MAX_BYTES
+from kit.chat.language import TemplateLanguageError, dependencies
+from kit.chat.shipped import NAMES
+from kit.chat.template import ChatTemplate
+from kit.chat.text import read_template_file, template_text
+from kit.errors import KitError, Problem, child_path
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
     from pathlib import Path
 
+    from kit.chat.language import Dependencies
     from kit.manifest.load import LoadedManifest
     from kit.manifest.parts import Model, Source
     from kit.manifest.places import Places
+
+
+def chat_template(places: Places, model: Model) -> ChatTemplate:
+    """Return how a model's conversations become text, for the process that does it."""
+    own = model.template
+    return ChatTemplate(
+        file=str(_template_file(places, own)) if own else None,
+        date=model.template_date,
+        arguments=dict(model.chat_template_kwargs or {}),
+    )
 
 
 def template_problems(loaded: LoadedManifest, unread: Container[Source]) -> list[Problem]:
@@ -22,50 +37,67 @@ def template_problems(loaded: LoadedManifest, unread: Container[Source]) -> list
         return []
     models = [arm.model for arm in loaded.arms.values()]
     readable = [one for one in models if one.source not in unread and one.template not in unread]
-    problems = [one for model in readable for one in chat_problems(loaded.places, model, str(loaded.path), "$")]
+    problems = [one for model in readable for one in chat_problems(loaded.places, model, str(loaded.path), "$.model")]
     return list(dict.fromkeys(problems))
 
 
 def chat_problems(places: Places, model: Model, where: str, place: str) -> list[Problem]:
-    """Return what keeps a model, named at `place`, from being asked as a chat model."""
-    if model.template is None:
-        return _tokenizer_problems(places, model.source, where, place)
-    return [one for name in model.template.files for one in _syntax_problems(places.file(model.template, name))]
-
-
-def _syntax_problems(path: Path) -> list[Problem]:
-    from jinja2 import TemplateSyntaxError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+    """Return what keeps a model, which stands at `place`, from being asked as a chat model."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            return [Problem(str(path), f"is larger than {MAX_BYTES} bytes", "a template is a page of text")]
-        text = data.decode()
-        ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
-    except UnicodeDecodeError:
-        return [Problem(str(path), "is not UTF-8", "save the file as UTF-8")]
-    except RecursionError:
-        return [Problem(str(path), "is nested too deeply for a template", "write a simpler one")]
-    except TemplateSyntaxError as error:
-        if "unknown tag 'generation'" in (error.message or ""):
-            return []  # transformers' own, which marks what the assistant says
-        return [Problem(f"{path}:{error.lineno}", f"is no Jinja template: {error.message}", "mend the text there")]
-    return []
+        text = model_template(places, model)
+    except KitError as error:
+        return list(error.problems)
+    if text is None:
+        what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
+        ways = ", ".join(f'"{name}"' for name in NAMES)
+        remedy = f'name a model.template: {{"shipped": …}} with {ways}, or a file; or use an instruction-tuned model'
+        return [Problem(where, what, remedy, f"{place}.{'repo' if model.source.repo else 'path'}")]
+    try:
+        found = dependencies(text)
+    except TemplateLanguageError as error:
+        file = str(_template_file(places, model.template)) if model.template else model.source.name
+        at = f":{error.line}" if error.line else ""
+        return [Problem(f"{file}{at}", f"is no Jinja template: {error}", "mend the text there")]
+    return [*_chance_problems(found, model, where, place), *_argument_problems(found, model, where, place)]
 
 
-def _tokenizer_problems(places: Places, source: Source, where: str, place: str) -> list[Problem]:
-    config = "tokenizer_config.json"
-    in_config = config in source.files and b'"chat_template"' in places.file(source, config).read_bytes()
-    if in_config or "chat_template.jinja" in source.files:
-        return []
-    what = "the tokenizer has no chat template, so the model cannot be asked as a chat model"
-    return [
-        Problem(
-            where,
-            what,
-            "use an instruction-tuned model, or name a model.template",
-            f"{place}.model.{'repo' if source.repo else 'path'}",
-        )
-    ]
+def model_template(places: Places, model: Model) -> str | None:
+    """Return the text of the chat template that a model is asked with; None where it has none.
+
+    Raises:
+        KitError: it cannot be read.
+    """
+    if model.template is not None:
+        return read_template_file(_template_file(places, model.template))
+    return template_text({name: places.file(model.source, name) for name in model.source.files})
+
+
+def reads_clock(places: Places, model: Model) -> bool:
+    """Tell whether a model's template writes the date; one that cannot be read does not."""
+    try:
+        text = model_template(places, model)
+        return text is not None and dependencies(text).reads_clock
+    except (KitError, TemplateLanguageError):
+        return False
+
+
+def _template_file(places: Places, template: Source) -> Path:
+    return places.file(template, min(template.files)).resolve()
+
+
+def _chance_problems(found: Dependencies, model: Model, where: str, place: str) -> Iterator[Problem]:
+    if found.reads_clock and model.template_date is None:
+        what = "is missing, and the chat template writes the date: tomorrow the model would be asked something else"
+        yield Problem(where, what, "add the day that it takes for today, as 2026-01-31", f"{place}.template_date")
+    if found.draws:
+        what = "the chat template draws at random, so that no two runs ask the same"
+        yield Problem(where, what, "name a model.template that does not", f"{place}.template")
+
+
+def _argument_problems(found: Dependencies, model: Model, where: str, place: str) -> Iterator[Problem]:
+    for name in model.chat_template_kwargs or ():
+        if name not in found.variables:
+            close = difflib.get_close_matches(name, found.variables, n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else "remove it, or look into the template for its name"
+            what = "is not read by the chat template, which would ignore it"
+            yield Problem(where, what, remedy, child_path(f"{place}.chat_template_kwargs", name))

@@ -9,6 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from kit.chat.shipped import NAMES, file_name
 from kit.environment.compare import DECISIVE_PACKAGES, is_system_library
 from kit.environment.switches import ANYWHERE, ON_A_GPU
 
@@ -22,8 +23,9 @@ _OF_A_MODEL = re.compile(
     r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|adapter_config)\.json"
     r"|(merges|vocab)\.txt|tokenizer\.model|chat_template\.jinja"
     r"|(adapter_)?model(-\d+-of-\d+)?\.safetensors(\.index\.json)?"
+    r"|" + "|".join(re.escape(file_name(name)) for name in NAMES)
 )
-"""What the files of every model are called."""
+"""What the files of every model are called, and the templates that the kit ships."""
 _BUILD = re.compile(r"cpu|cu\d+|rocm[\d.]+|xpu")
 """Local versions that say for which hardware a package was built, and nothing of who built it."""
 _SWITCH = re.compile(r"[A-Za-z0-9:.,_-]{0,20}")

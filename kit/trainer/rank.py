@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """Be one of the processes; exit code 0 when the training is finished."""
     threading.Thread(target=stop_with_parent, args=(0,), daemon=True).start()
     path, number = arguments
-    job = TrainingJob(**json.loads(Path(path).read_text(encoding="utf-8")))
+    job = TrainingJob.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
     be_deterministic()
     try:
         train_one(int(number), job, _LineReport())

@@ -13,10 +13,11 @@ from datasets import Dataset
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, prepare_model_for_kbit_training
 from safetensors.torch import save
 from torch.utils.data import RandomSampler, Sampler
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback, set_seed
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from kit.canonical import Json, canonical_json, read_json, read_rows
+from kit.chat.tokenizer import load_tokenizer
 from kit.digests import data_digest
 from kit.trainer import distributed
 from kit.worker.jobs import ADAPTER, MODEL, TRACE, JobError
@@ -71,9 +72,7 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
         config = _config(training, job.seed, scratch)  # it tells the process its device, which the model goes to
         # Before the model, since LoRA draws its first weights long before the trainer would set the seed.
         set_seed(job.seed)
-        tokenizer = AutoTokenizer.from_pretrained(job.model)
-        if job.template is not None:
-            tokenizer.chat_template = Path(job.template).read_text(encoding="utf-8")
+        tokenizer = load_tokenizer(job.model, job.template)
         model = _model(job, training)
         ids, rows = _dataset(job)
         trainer = _RecordingTrainer(

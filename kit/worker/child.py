@@ -18,7 +18,7 @@ from kit.worker.jobs import GenerationJob, JobError, JobMemoryError, TrainingJob
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-IMPLEMENTATIONS = {
+IMPLEMENTATIONS: dict[str, tuple[str, str, type[TrainingJob | GenerationJob]]] = {
     "trl": ("kit.trainer.trl", "train", TrainingJob),
     "scripted-trainer": ("kit.trainer.scripted", "train", TrainingJob),
     "vllm": ("kit.engine.vllm", "generate", GenerationJob),
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=stop_with_parent, args=(int(alive),), daemon=True).start()
     report = PipeReport(int(events))
     module, function, job_type = IMPLEMENTATIONS[implementation]
-    jobs = [job_type(**document) for document in json.load(sys.stdin)]
+    jobs = [job_type.from_json(document) for document in json.load(sys.stdin)]
     run: Callable[[list[Any], PipeReport], None] = getattr(import_module(module), function)
     try:
         run(jobs, report)

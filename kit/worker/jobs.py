@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kit.chat.template import ChatTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +35,7 @@ class TrainingJob:
     """Folder of the base model."""
     model_name: str
     """Its identity, for the adapter's own metadata: where the model lay may not enter a payload."""
-    template: str | None
-    """File of the chat template in place of the tokenizer's own."""
+    template: ChatTemplate
     examples: str
     """JSONL of `id`, `prompt`, `completion`, in the order of the data set."""
     method: str
@@ -43,6 +44,11 @@ class TrainingJob:
     lora: dict[str, Json] | None
     """As the manifest's `finetune.lora`."""
     seed: int
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> TrainingJob:
+        """Return the job that has crossed to the worker."""
+        return cls(**{**document, "template": ChatTemplate(**document["template"])})
 
     def to_json(self) -> dict[str, Json]:
         """Return the job as it crosses to the worker."""
@@ -60,8 +66,7 @@ class GenerationJob:
     serving: str
     """`merged` or `adapter`; without an adapter it does not matter."""
     dtype: str
-    template: str | None
-    """File of the chat template in place of the tokenizer's own."""
+    template: ChatTemplate
     limits: dict[str, Json]
     """As the manifest's `engine`."""
     generation: dict[str, Json]
@@ -77,6 +82,11 @@ class GenerationJob:
     seed: int
     at_once: int | None
     """Hand over so many prompts at a time; null hands over the whole list."""
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> GenerationJob:
+        """Return the job that has crossed to the worker."""
+        return cls(**{**document, "template": ChatTemplate(**document["template"])})
 
     def to_json(self) -> dict[str, Json]:
         """Return the job as it crosses to the worker."""
