@@ -21,6 +21,10 @@ AT_THE_SEAMS = {
     *("kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.showing"),
     "kit.chat.tokenizer",
 }
+OWN_DOCUMENTS = {"bundle", "environment", "papers", "receipt", "remembered", "signer", "source", "store", "worker"} | {
+    *("arithmetic", "cli", "kit.engine.scripted", "kit.manifest.load", "kit.manifest.pin"),
+}
+"""Rooms and modules that read what the kit itself has written, or what a user writes for it."""
 MAX_LINES = 360
 """What the tables of the report take; most modules are far shorter."""
 
@@ -79,6 +83,23 @@ def test_only_the_seams_import_what_is_heavy() -> None:
     for module, tree in MODULES.items():
         heavy = {name for name in imports(tree) if name.split(".")[0] in HEAVY}
         assert not heavy or module in AT_THE_SEAMS, module
+
+
+def test_what_others_wrote_is_not_held_to_the_rules_of_the_kit() -> None:
+    """Who reads a model's or an adapter's files takes `kit.lenient`; strict are manifests, bundles and statements."""
+    strict = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "kit.canonical"
+        if {alias.name for alias in node.names} & {"read_json", "parse_json"}
+    }
+    assert not {module for module in strict if not {room(module), module} & OWN_DOCUMENTS}
+    plain = {module for module, tree in MODULES.items() if "json.loads" in ast.unparse(tree)}
+    assert plain <= {
+        *("kit.canonical", "kit.lenient", "kit.manifest.schema", "kit.report.model_card"),
+        *("kit.papers.process", "kit.trainer.distributed", "kit.trainer.rank"),
+    }
 
 
 def test_no_module_imports_the_seams_at_its_start() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.canonical import read_json
 from kit.errors import Finding, KitError, Trouble
+from kit.lenient import read_lenient_json
 from kit.paths import open_at_once
 
 if TYPE_CHECKING:
@@ -59,10 +59,9 @@ def read_template_file(path: Path) -> str:
 
 def _in_json(path: Path) -> str | None:
     try:
-        document = read_json(path)
+        given = read_lenient_json(path).get("chat_template")
     except KitError:
         return None
-    given = document.get("chat_template") if isinstance(document, dict) else None
     if isinstance(given, list):
         named = {entry.get("name"): entry.get("template") for entry in given if isinstance(entry, dict)}
         given = named.get("default")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.lora.request import LoRARequest
 
-from kit.canonical import read_json, read_rows
+from kit.canonical import read_rows
 from kit.chat.tokenizer import load_tokenizer
 from kit.digests import data_digest, json_digest
 from kit.engine.asking import tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
 from kit.fields import FieldError
+from kit.lenient import read_lenient_json
 from kit.rows import Completion, Leads, finish_reason_of, save_rows
 from kit.worker.jobs import COMPLETIONS, LEADS, JobError
 from kit.worker.memory import ENGINE, fitting
@@ -98,7 +99,7 @@ def _engine(model: str, numbered: Sequence[Numbered]) -> LLM:
 
 
 def _rank(adapter: str) -> int:
-    config = read_json(Path(adapter) / "adapter_config.json")
+    config = read_lenient_json(Path(adapter) / "adapter_config.json")
     return int(cast("dict[str, Any]", config)["r"])
 
 

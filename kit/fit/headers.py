@@ -8,8 +8,9 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from kit.canonical import MAX_SAFE_INTEGER, parse_json, read_json
+from kit.canonical import MAX_SAFE_INTEGER
 from kit.errors import Finding, Problem
+from kit.lenient import parse_lenient_json, read_lenient_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,8 +72,7 @@ def _weight_files(places: Places, source: Source) -> Iterable[str]:
     files = sorted(name for name in source.files if name.endswith(SUFFIX) and not name.startswith("consolidated"))
     if INDEX not in source.files:
         return files
-    index = read_json(places.file(source, INDEX))
-    listed = index.get("weight_map") if isinstance(index, dict) else None
+    listed = read_lenient_json(places.file(source, INDEX)).get("weight_map")
     named = {name for name in listed.values() if isinstance(name, str)} if isinstance(listed, dict) else set[str]()
     return [name for name in files if name in named] or files
 
@@ -89,9 +89,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
         if size > MAX_HEADER_BYTES:
             raise _not_weights(path)
         data = stream.read(size)
-    header = parse_json(data, str(path))
-    if not isinstance(header, dict):
-        raise _not_weights(path)
+    header = parse_lenient_json(data, str(path))
     return {name: _tensor(entry, path) for name, entry in header.items() if name != "__metadata__"}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kit.canonical import read_json
 from kit.fit.headers import Tensor, tensors_of
+from kit.lenient import read_lenient_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,8 +78,8 @@ def read_shape(places: Places, source: Source) -> Shape:
     Raises:
         KitError: a file is not in its format.
     """
-    config = read_json(places.file(source, CONFIG)) if CONFIG in source.files else {}
-    return shape_of(config if isinstance(config, dict) else {}, tensors_of(places, source))
+    config = read_lenient_json(places.file(source, CONFIG)) if CONFIG in source.files else {}
+    return shape_of(config, tensors_of(places, source))
 
 
 def shape_of(config: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> Shape:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from kit.canonical import read_json
 from kit.cells import BASE, TUNED
 from kit.errors import KitError, Problem, child_path
 from kit.hub.interface import DATASET, MODEL
+from kit.lenient import read_lenient_json
 from kit.manifest.parts import Source
 from kit.manifest.places import Places
 from kit.paths import UnsafePathError, inside, regular_files
@@ -183,11 +183,11 @@ def _remote_code_problems(places: Places, named: NamedFiles, where: str) -> list
         if name not in named.names:
             continue
         try:
-            config = read_json(places.file(named.source, name))
+            config = read_lenient_json(places.file(named.source, name))
         except KitError as error:
             problems.extend(error.problems)
             continue
-        if isinstance(config, dict) and "auto_map" in config:
+        if "auto_map" in config:
             what = f"{name} asks for code of its own (auto_map)"
             remedy = "the kit runs no remote code; use a model that needs none"
             problems.append(Problem(where, what, remedy, _place(named)))

@@ -16,9 +16,10 @@ from torch.utils.data import RandomSampler, Sampler
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
-from kit.canonical import Json, canonical_json, read_json, read_rows
+from kit.canonical import Json, canonical_json, read_rows
 from kit.chat.tokenizer import load_tokenizer
 from kit.digests import data_digest
+from kit.lenient import read_lenient_json
 from kit.trainer import distributed
 from kit.worker.jobs import ADAPTER, MODEL, TRACE, JobError
 from kit.worker.memory import TRAINING, fitting
@@ -277,7 +278,7 @@ def _save(model: Any, tokenizer: Any, job: TrainingJob) -> None:  # noqa: ANN401
     (folder / "adapter_model.safetensors").write_bytes(save(_state(model)))
     with tempfile.TemporaryDirectory() as scratch:
         model.peft_config["default"].save_pretrained(scratch)
-        config = cast("dict[str, Any]", read_json(Path(scratch) / "adapter_config.json"))
+        config = cast("dict[str, Any]", read_lenient_json(Path(scratch) / "adapter_config.json"))
     targets = config["target_modules"]
     # PEFT keeps the module names in a set; a list in the order of a hash is no payload.
     config["target_modules"] = sorted(targets) if isinstance(targets, list) else targets
