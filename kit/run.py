@@ -19,7 +19,7 @@ from kit.plan import make_plan
 from kit.signer.seal import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kit.canonical import Json
@@ -47,6 +47,8 @@ class Outcome:
     metrics: dict[str, Json]
     lost: tuple[Problem, ...] = ()
     """Steps for which there was not enough memory: what they were for is not in the bundle."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know, as the record has it."""
 
 
 def archive_of(folder: Path) -> Path:
@@ -78,6 +80,7 @@ def run(
     seams: Seams,
     signer: Signer,
     progress: Progress,
+    notes: Sequence[Problem] = (),
 ) -> Outcome:
     """Do what is not done yet, and write the signed bundle to `out` and its zip beside it.
 
@@ -89,6 +92,7 @@ def run(
         seams: what does the heavy work.
         signer: who signs.
         progress: who is told.
+        notes: what a reader should know of what is run; it goes into the record.
 
     Raises:
         Trouble: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
@@ -123,6 +127,8 @@ def run(
                 "steps": [*executor.record],
                 "missing": [one.to_json() for one in _missing(plan, executor.lost)],
             }
+            if notes:
+                record["notes"] = [_note(one) for one in notes]
             records = {layout.RUN.name: record, layout.ENVIRONMENT.name: environment}
             return _write(out, loaded, done, store, records, signer, tuple(executor.lost.values()))
     except OSError as error:
@@ -153,7 +159,13 @@ def _write(
         reused=sum(bool(step["reused"]) for step in steps),
         metrics=metrics,
         lost=lost,
+        notes=tuple(map(str, cast("list[Json]", records[layout.RUN.name].get("notes", [])))),
     )
+
+
+def _note(one: Problem) -> str:
+    """Return a note without the file that it is about, which is a path of this machine."""
+    return f"{one.path or 'manifest'}: {one.what}"
 
 
 def _missing(plan: Plan, lost: Mapping[str, Problem]) -> Iterator[Missing]:

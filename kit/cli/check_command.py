@@ -83,6 +83,7 @@ def command(  # noqa: PLR0913 - one for each option
         document: dict[str, Json] = {
             "ok": not bad,
             "problems": problems_json(report.problems),
+            "notes": problems_json(report.notes),
             "differences": [*differences],
         }
         if with_plan:
@@ -94,7 +95,7 @@ def command(  # noqa: PLR0913 - one for each option
         ctx.exit(code)
     show_problems(report.problems)
     show_differences(report.differences, as_problems=strict)
-    show_warnings(fitted.warnings if fitted else [])
+    show_warnings([*report.notes, *(fitted.warnings if fitted else [])])
     if fitted and with_fit:
         from kit.cli.fit_table import render as render_fit
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.differences import show_differences
-from kit.cli.present import errors_as_json, json_option, key_option, show_json
+from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_warnings
 from kit.cli.seams import installed_seams
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
 from kit.errors import Finding
@@ -126,6 +126,7 @@ def _run(
     fetched(loaded)
     report = check(loaded, here)
     show_differences(report.differences, as_problems=strict)
+    show_warnings(report.notes)
     if report.problems or (strict and report.differences):
         raise Finding(report.problems)
     require_fit(loaded, here, target.parent, seams)
@@ -143,6 +144,7 @@ def _run(
             seams=seams,
             signer=chosen,
             progress=progress,
+            notes=report.notes,
         )
     if outcome.lost:
         click.echo(_goes_on(outcome, work), err=True)
@@ -195,6 +197,7 @@ def _conclude(
                 ],
                 "comparison": to_json(comparison) if comparison else None,
                 "stated_results_digest": stated,
+                "notes": [*outcome.notes],
             }
         )
         return agrees

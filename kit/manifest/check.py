@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ class CheckReport:
     """Between the environment that was pinned and this one; they do not stop a run."""
     prompts: Mapping[str, int]
     """Evaluation → how many prompts it asks."""
+    notes: list[Problem] = field(default_factory=list)
+    """What a reader should know and may well be meant; it does not stop a run either."""
 
 
 def check(loaded: LoadedManifest, environment: Mapping[str, Json], absent: Sequence[Problem] = ()) -> CheckReport:
