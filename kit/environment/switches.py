@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+THREADS = "OMP_NUM_THREADS"
+"""How many threads form a sum on a processor: another number may split it otherwise."""
 ANYWHERE = {
-    "OMP_NUM_THREADS": "1",
+    THREADS: "1",
     "PYTHONHASHSEED": "0",  # adapter_config.json lists a set
     "TORCHDYNAMO_DISABLE": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
-"""Pinned in a manifest, on every machine."""
+"""Pinned in a manifest, on every machine; threads as many as there are cores to use."""
 ON_A_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "VLLM_BATCH_INVARIANT": "1"}
 """Pinned as well where there is an accelerator; the second crashes vLLM on a processor."""
 
@@ -35,9 +37,14 @@ ISOLATION = {
 """Not part of the experiment: no telemetry, no downloads behind the manifest's back, quiet logs."""
 
 
-def default_switches(*, accelerated: bool) -> dict[str, str]:
-    """Return the switches that `kit pin` writes into a manifest."""
-    return {**ANYWHERE, **ON_A_GPU} if accelerated else dict(ANYWHERE)
+def default_switches(*, accelerated: bool, threads: int) -> dict[str, str]:
+    """Return the switches that `kit pin` writes into a manifest.
+
+    Args:
+        accelerated: whether there is an accelerator.
+        threads: how many can work at the same time on this machine.
+    """
+    return {**ANYWHERE, THREADS: str(threads), **(ON_A_GPU if accelerated else {})}
 
 
 def effective_switches(pinned: Mapping[str, str], *, accelerated: bool) -> dict[str, str]:
