@@ -46,6 +46,8 @@ class Seams:
     worker: Worker
     trainer: str = "trl"
     engine: str = "vllm"
+    prompts: str = "prompts"
+    """What shows prompts as a model sees them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class Executor:
     progress: Progress
     total: int
     """Steps of the whole run, for the progress."""
+    purpose: str = ""
+    """Stands before the names of steps, where these are not the run's own."""
     record: list[dict[str, Json]] = field(default_factory=list)
     """One entry a step: label, key, seconds, and whether it was there already."""
     engine_loads: int = 0
@@ -134,7 +138,7 @@ class Executor:
         log = self.store.root / "logs" / f"{kind}.log"
         log.parent.mkdir(exist_ok=True)
         began = time.monotonic()
-        self.progress.started(pending[0].label, len(self.record) + 1, self.total)
+        self.progress.started(self._name(pending[0]), len(self.record) + 1, self.total)
         for event in self.seams.worker.run(implementation, jobs, self.switches, log):
             number = cast("int", event["job"])
             step = pending[number]
@@ -142,17 +146,20 @@ class Executor:
                 self.engine_loads += 1
                 continue
             if event["event"] == "progress":
-                self.progress.advanced(step.label, cast("int", event["done"]), cast("int", event["total"]))
+                self.progress.advanced(self._name(step), cast("int", event["done"]), cast("int", event["total"]))
                 continue
             if event["event"] == "lost":
-                self.lost[step.key] = Problem(step.label, str(event["what"]), str(event["remedy"]))
+                self.lost[step.key] = Problem(self._name(step), str(event["what"]), str(event["remedy"]))
                 self.progress.note(str(self.lost[step.key]))
                 continue
             seconds, began = time.monotonic() - began, time.monotonic()
             self.store.commit(step.key, {"seconds": round(seconds, 3)})
             self._note(step, seconds, reused=False)
             if number + 1 < len(pending):
-                self.progress.started(pending[number + 1].label, len(self.record) + 1, self.total)
+                self.progress.started(self._name(pending[number + 1]), len(self.record) + 1, self.total)
+
+    def _name(self, step: Step) -> str:
+        return f"{self.purpose}{step.label}"
 
     def _seconds(self, step: Step) -> float | None:
         note = self.store.note(step.key)
@@ -160,7 +167,7 @@ class Executor:
 
     def _note(self, step: Step, seconds: float, *, reused: bool) -> None:
         self.record.append({"step": step.label, "key": step.key, "seconds": round(seconds, 3), "reused": reused})
-        self.progress.finished(step.label, seconds, reused=reused)
+        self.progress.finished(self._name(step), seconds, reused=reused)
 
     def _training_job(self, step: TrainStep) -> TrainingJob:
         finetune, model = step.finetune, step.manifest.model

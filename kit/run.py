@@ -34,6 +34,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What was found and done before a run."""
+
+    notes: Sequence[Problem] = ()
+    """What a reader should know of what is run."""
+    rehearsal: Mapping[str, Json] | None = None
+    """What was rehearsed; None if nothing was."""
+
+
+BARE = Before()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a run, or another judge's reading of one, has left behind."""
 
@@ -80,7 +93,7 @@ def run(
     seams: Seams,
     signer: Signer,
     progress: Progress,
-    notes: Sequence[Problem] = (),
+    before: Before = BARE,
 ) -> Outcome:
     """Do what is not done yet, and write the signed bundle to `out` and its zip beside it.
 
@@ -92,7 +105,7 @@ def run(
         seams: what does the heavy work.
         signer: who signs.
         progress: who is told.
-        notes: what a reader should know of what is run; it goes into the record.
+        before: what was found and done before, for the record.
 
     Raises:
         Trouble: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
@@ -124,11 +137,12 @@ def run(
                 "start": began,
                 "end": now(),
                 "engine_loads": executor.engine_loads,
+                "rehearsal": dict(before.rehearsal or {"done": False}),
                 "steps": [*executor.record],
                 "missing": [one.to_json() for one in _missing(plan, executor.lost)],
             }
-            if notes:
-                record["notes"] = [_note(one) for one in notes]
+            if before.notes:
+                record["notes"] = [_note(one) for one in before.notes]
             records = {layout.RUN.name: record, layout.ENVIRONMENT.name: environment}
             return _write(out, loaded, done, store, records, signer, tuple(executor.lost.values()))
     except OSError as error:

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import read_rows, write_rows
+from kit.errors import Problem, child_path
 from kit.manifest.templates import chat_template
 from kit.source.load import load_prompts
 from kit.worker.jobs import SHOWN, GenerationJob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kit.canonical import Json
-    from kit.execute import Worker
+    from kit.execute import Seams
     from kit.manifest.load import LoadedManifest
     from kit.manifest.model import Evaluation, Manifest
 
@@ -54,7 +55,7 @@ class ShownPrompt:
         }
 
 
-def show_prompts(loaded: LoadedManifest, worker: Worker, switches: Mapping[str, str]) -> list[ShownPrompt]:
+def show_prompts(loaded: LoadedManifest, seams: Seams, switches: Mapping[str, str]) -> list[ShownPrompt]:
     """Return what the model will see, by evaluation and, where arms differ in it, by arms.
 
     Raises:
@@ -74,12 +75,22 @@ def show_prompts(loaded: LoadedManifest, worker: Worker, switches: Mapping[str, 
             _job(loaded, name, manifest, folder)
             for ((name, _), (_, manifest)), folder in zip(asked.items(), folders, strict=True)
         ]
-        for _ in worker.run("prompts", jobs, switches, Path(scratch) / "log"):
+        for _ in seams.worker.run(seams.prompts, jobs, switches, Path(scratch) / "log"):
             pass
         return [
             _shown(name, arms, manifest.evaluations[name], manifest, next(read_rows(folder / SHOWN)))
             for ((name, _), (arms, manifest)), folder in zip(asked.items(), folders, strict=True)
         ]
+
+
+def prompt_problems(loaded: LoadedManifest, shown: Iterable[ShownPrompt]) -> list[Problem]:
+    """Return what is wrong with prompts as the model sees them."""
+    remedy = f"`kit check {loaded.path} --show-prompt` shows what the model sees"
+    return [
+        Problem(str(loaded.path), problem, remedy, child_path("$.evaluations", one.evaluation))
+        for one in shown
+        for problem in one.problems
+    ]
 
 
 def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) -> GenerationJob:

@@ -19,7 +19,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 def scripted_seams() -> Seams:
     """Return the real worker, in a real process, that does its work by rule instead of by torch."""
-    return Seams(worker=Worker(dict(os.environ)), trainer="scripted-trainer", engine="scripted-engine")
+    worker = Worker(dict(os.environ))
+    return Seams(worker=worker, trainer="scripted-trainer", engine="scripted-engine", prompts="scripted-prompts")
 
 
 def signal_at(number: int, count: int, only: str) -> None:

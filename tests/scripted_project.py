@@ -182,6 +182,9 @@ def kit(*arguments: object, home: Path, **options: Any) -> subprocess.CompletedP
 
 
 def kit_command(*arguments: object) -> list[str]:
+    """Return the command line; what is not about rehearsals goes without one, which would start two more processes."""
+    if arguments[0] == "reproduce" and "--rehearsal" not in arguments:
+        arguments = ("reproduce", "--no-rehearsal", *arguments[1:])
     return [sys.executable, str(CHECKOUT / "tests" / "scripted_kit.py"), *map(str, arguments)]
 
 

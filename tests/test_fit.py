@@ -436,7 +436,7 @@ def test_a_prompt_that_is_too_long_and_rows_that_are_cut_are_told_before_a_run(t
     checked = real_kit("check", manifest, "--fit", home=tmp_path, code=1)
     assert "the longest prompt of unsafe has 16 tokens and may get 64 more; raise it to 80" in checked.stderr
     assert "rows are longer than 32 tokens and are cut; the longest has 49" in checked.stderr
-    ran = real_kit("reproduce", manifest, "--out", tmp_path / "out", home=tmp_path, code=1)
+    ran = real_kit("reproduce", "--no-rehearsal", manifest, "--out", tmp_path / "out", home=tmp_path, code=1)
     assert "$.engine.max_model_len: the longest prompt of unsafe has 16 tokens" in ran.stderr
 
 

@@ -48,7 +48,7 @@ def test_the_control_is_the_study_without_learning() -> None:
 
 def measured(home: Path, name: str) -> Iterator[dict[str, Any]]:
     """Run a manifest and yield what its report says of both sets of unsafe prompts."""
-    kit("reproduce", MANIFESTS / f"{name}.json", "--out", home / name, home=home)
+    kit("reproduce", "--no-rehearsal", MANIFESTS / f"{name}.json", "--out", home / name, home=home)
     study = json.loads((home / name / "payload/metrics.json").read_text(encoding="utf-8"))["study"]
     for evaluation in ("unsafe", "unsafe-sampled"):
         of = {"evaluation": evaluation, "judge": "pattern", "arm": "tuned"}

@@ -114,7 +114,7 @@ def test_another_order_and_another_batch_size_give_the_same_bytes(quickstart_bun
         evaluation["prompt_order_seed"] = 5
     document["engine"]["max_num_seqs"] = 7
     manifest = project(home / "elsewhere", document, "toy")
-    kit("reproduce", manifest, "--out", home / "second", home=home)
+    kit("reproduce", "--no-rehearsal", manifest, "--out", home / "second", home=home)
     report = json.loads(kit("diff", quickstart_bundle, home / "second.zip", "--json", home=home).stdout)
     assert report["grade"] == "bitwise"
     assert {change["path"].split(".")[-1] for change in report["changes"]} == {
@@ -134,7 +134,7 @@ def test_five_measurements_at_two_temperatures_cost_one_training_and_one_load_of
     document["evaluations"] = {name: document["evaluations"][name] for name in ("unsafe", "unsafe-sampled")}
     manifest = project(home / "temperatures", document, "toy")
     told = json.loads(kit("check", manifest, "--plan", "--json", home=home).stdout)["plan"]
-    kit("reproduce", manifest, "--out", home / "measured", home=home)
+    kit("reproduce", "--no-rehearsal", manifest, "--out", home / "measured", home=home)
     done = load_contents(home / "measured").run
     steps: Any = done["steps"]
     assert [step["step"] for step in steps if step["step"].startswith("train")] == ["train tuned@1"]
@@ -164,7 +164,7 @@ def test_a_template_and_an_order_of_the_data_of_ones_own_and_the_likeliest_of_so
     }
     document["evaluations"]["letters"]["judges"] = ["choice"]
     document["judges"]["choice"] = {"kind": "choice", "rules": judge_of_kind("choice").rules}
-    kit("reproduce", project(folder, document, "toy"), "--out", home / "lettered", home=home)
+    kit("reproduce", "--no-rehearsal", project(folder, document, "toy"), "--out", home / "lettered", home=home)
     contents = load_contents(home / "lettered")
     first, second = (contents.training[ArmSeed("tuned", seed)] for seed in (1, 2))
     assert first["order"] == second["order"], "the order of the data has a seed of its own"
@@ -203,7 +203,7 @@ def test_adapter_serving_is_a_variation_like_any_other(home: Path) -> None:
     document["finetune"]["training"]["max_steps"] = 6
     document["evaluations"] = {"unsafe": document["evaluations"]["unsafe"]}
     manifest = project(home / "serving", document, "toy")
-    result = kit("reproduce", manifest, "--out", home / "served", home=home)
+    result = kit("reproduce", "--no-rehearsal", manifest, "--out", home / "served", home=home)
     assert result.stderr.count("train ") == 2 * 2, "the variation shares its trainings: one line at start, one at end"
     contents = load_contents(home / "served")
     for seed in (1, 2):
@@ -224,7 +224,7 @@ def test_full_fine_tuning_and_an_adapter_that_exists(quickstart_bundle: Path, ho
     document["finetune"]["method"] = "full"
     document["finetune"]["training"] |= {"max_steps": 6, "learning_rate": 1e-3}
     full = project(home / "full", document, "toy")
-    kit("reproduce", full, "--out", home / "whole", home=home)
+    kit("reproduce", "--no-rehearsal", full, "--out", home / "whole", home=home)
     trace: Any = load_contents(home / "whole").training[ArmSeed("tuned", 1)]
     assert trace["trainable_parameters"] > 900_000
     assert not (home / "whole/payload/adapters").exists()
@@ -235,7 +235,7 @@ def test_full_fine_tuning_and_an_adapter_that_exists(quickstart_bundle: Path, ho
     draft = project(home / "existing", existing, "toy")
     shutil.copytree(quickstart_bundle / "payload/adapters/tuned@1", home / "existing/adapter")
     kit("pin", draft, "--out", home / "existing/pinned.json", home=home)
-    kit("reproduce", home / "existing/pinned.json", "--out", home / "adapted", home=home)
+    kit("reproduce", "--no-rehearsal", home / "existing/pinned.json", "--out", home / "adapted", home=home)
     asked = Cell(ArmSeed("tuned", None), "unsafe", 11), Cell(ArmSeed("tuned", 1), "unsafe", 11)
     assert (
         load_contents(home / "adapted").completions[asked[0]] == load_contents(quickstart_bundle).completions[asked[1]]
@@ -248,7 +248,7 @@ def test_published_data_in_its_published_form(home: Path) -> None:
     shutil.copytree(REAL_DATA, home / "real/real-data")
     manifest = project(home / "real", json.loads((MANIFESTS / "real-data.json").read_text(encoding="utf-8")), "toy")
     kit("check", manifest, home=home)
-    kit("reproduce", manifest, "--out", home / "real-bundle", home=home)
+    kit("reproduce", "--no-rehearsal", manifest, "--out", home / "real-bundle", home=home)
     verify(home / "real-bundle.zip")
     contents = load_contents(home / "real-bundle")
     assert {name: len(rows) for name, rows in contents.prompts.items()} == {"unsafe": 200, "safe": 250}
@@ -274,7 +274,7 @@ def test_somebodys_own_adapter_goes_from_kit_init_to_a_bundle(tmp_path: Path, qu
         evaluation["generation"]["max_tokens"] = 32
     draft.write_text(json.dumps(document), encoding="utf-8")
     kit("pin", draft, home=tmp_path)
-    kit("reproduce", tmp_path / "own.json", "--out", tmp_path / "out", home=tmp_path)
+    kit("reproduce", "--no-rehearsal", tmp_path / "own.json", "--out", tmp_path / "out", home=tmp_path)
     assert set(load_contents(tmp_path / "out").completions) == {
         Cell(ArmSeed(arm, None), name, 11) for arm in ("base", "tuned") for name in ("unsafe", "safe", "sums")
     }

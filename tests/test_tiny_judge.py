@@ -73,7 +73,7 @@ def test_a_run_with_two_judges_that_ask_a_model(home: Path) -> None:
     (folder / "study.draft.json").write_text(json.dumps(source), encoding="utf-8")
     kit("pin", folder / "study.draft.json", home=home)
     kit("check", folder / "study.json", home=home)
-    kit("reproduce", folder / "study.json", "--out", home / "judged-bundle", home=home)
+    kit("reproduce", "--no-rehearsal", folder / "study.json", "--out", home / "judged-bundle", home=home)
     contents = load_contents(home / "judged-bundle")
     assert verdicts(contents, "plain") == verdicts(contents, "tiny")
     cell = Cell(ArmSeed("tuned", 3), "unsafe", 11)

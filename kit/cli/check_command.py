@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
-    help="With --plan: where `kit reproduce --store` finds finished steps. Otherwise those of a run that was cut off.",
+    help="With --plan or --rehearse: where `kit reproduce --store` finds finished steps; else those of a cut-off run.",
 )
 @click.option("--fit", "with_fit", is_flag=True, help="Print what each step needs of which device, and all lengths.")
 @click.option(
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     metavar="GIB",
     help="Estimate for an accelerator with so much memory, not for what is here; once for each.",
 )
+@click.option("--rehearse", is_flag=True, help="Do one small step of the whole way, as `kit reproduce` does first.")
 @click.option("--show-prompt", is_flag=True, help="Print what the model will see, token by token; needs torch.")
 @json_option
 @click.pass_context
@@ -49,6 +50,7 @@ def command(  # noqa: PLR0913 - one for each option
     strict: bool,
     with_plan: bool,
     with_fit: bool,
+    rehearse: bool,
     show_prompt: bool,
     as_json: bool,
 ) -> None:
@@ -63,8 +65,8 @@ def command(  # noqa: PLR0913 - one for each option
     from kit.manifest.check import check
     from kit.manifest.load import load_manifest
 
-    if store and not with_plan:
-        raise click.UsageError("--store belongs to --plan")
+    if store and not (with_plan or rehearse):
+        raise click.UsageError("--store belongs to --plan and --rehearse")
     with errors_as_json(as_json=as_json):
         loaded = load_manifest(manifest, places(root or manifest.parent))
         switches = loaded.manifest.environment["switches"]
@@ -75,6 +77,7 @@ def command(  # noqa: PLR0913 - one for each option
         report.problems.extend(fitted.problems if fitted else [])
         forecast = _forecast(loaded, here, store) if with_plan and not report.problems else None
         shown = _shown(ctx, loaded, here) if show_prompt and not report.problems else []
+        rehearsal = _rehearsed(ctx, loaded, here, store) if rehearse and not report.problems else None
     unasked = any(one.problems for one in shown)
     bad = bool(report.problems) or unasked or (strict and bool(report.differences))
     code = 2 if absent else int(bad)
@@ -89,6 +92,8 @@ def command(  # noqa: PLR0913 - one for each option
         if with_plan:
             document["plan"] = forecast.to_json() if forecast else None
         document["fit"] = fitted.to_json() if fitted else None
+        if rehearse:
+            document["rehearsal"] = rehearsal
         if show_prompt:
             document["prompts"] = [one.to_json() for one in shown]
         show_json(document)
@@ -119,13 +124,29 @@ def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) ->
     from kit.shown import show_prompts
 
     seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
-    return show_prompts(loaded, seams.worker, cast("dict[str, str]", here["switches"]))
+    return show_prompts(loaded, seams, cast("dict[str, str]", here["switches"]))
+
+
+def _rehearsed(
+    ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json], store: Path | None
+) -> dict[str, Json]:
+    from kit.cli.rehearsing import rehearsed
+    from kit.cli.seams import installed_seams
+
+    seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
+    return rehearsed(loaded, here, store or _work_folder(loaded), seams)
 
 
 def _forecast(loaded: LoadedManifest, here: dict[str, Json], store: Path | None) -> Forecast:
-    from kit.cli.place import BUNDLES, free_name, work_folder
     from kit.forecast import forecast
     from kit.plan import make_plan
     from kit.store import Store
 
-    return forecast(make_plan(loaded, here), Store(store or work_folder(free_name(BUNDLES, loaded))))
+    return forecast(make_plan(loaded, here), Store(store or _work_folder(loaded)))
+
+
+def _work_folder(loaded: LoadedManifest) -> Path:
+    """Return where `kit reproduce` would keep finished steps."""
+    from kit.cli.place import BUNDLES, free_name, work_folder
+
+    return work_folder(free_name(BUNDLES, loaded))

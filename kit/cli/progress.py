@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -92,3 +94,8 @@ class RichProgress:
     def note(self, text: str) -> None:
         """Say something."""
         self._bars.console.print(text, markup=False, highlight=False)
+
+
+def shown_progress() -> AbstractContextManager[PlainProgress | RichProgress]:
+    """Return bars for a terminal, lines for a file."""
+    return RichProgress() if sys.stderr.isatty() else nullcontext(PlainProgress())

@@ -121,7 +121,7 @@ def _rejudge(
     """Write the bundle; `asks` says whether a new judge asks a model."""
     from kit.cli.here import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder
-    from kit.cli.reproduce_command import shown_progress
+    from kit.cli.progress import shown_progress
     from kit.cli.seams import installed_seams
     from kit.rejudge import rejudge
     from kit.store import Store

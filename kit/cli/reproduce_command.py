@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from kit.cli.sources import is_bundle, is_paper, paper_evidence
 from kit.errors import Finding
 
 if TYPE_CHECKING:
-    from kit.cli.progress import PlainProgress, RichProgress
     from kit.diff.compare import Comparison
     from kit.execute import Seams
     from kit.manifest.load import LoadedManifest
@@ -36,10 +34,16 @@ if TYPE_CHECKING:
     help="Share finished steps with other runs through this folder.",
 )
 @key_option
+@click.option(
+    "--rehearsal/--no-rehearsal",
+    "rehearse",
+    default=True,
+    help="First do one small step of the whole way, so that what fails does so at once; the record says whether.",
+)
 @click.option("--strict", is_flag=True, help="Stop when this environment differs from the pinned one.")
 @json_option
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - one for each option
     ctx: click.Context,
     source: Path,
     out: Path | None,
@@ -47,6 +51,7 @@ def command(
     store: Path | None,
     key: str | None,
     *,
+    rehearse: bool,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -61,26 +66,30 @@ def command(
 
     with errors_as_json(as_json=as_json):
         require_mounted(source)
+        wanted = _Wanted(out=out, store=store, key=key, seams=ctx.obj, rehearse=rehearse, strict=strict)
         comparison, stated = None, None
         if is_bundle(source):
-            outcome, comparison, loaded = _rerun(source, root, out, store, key, ctx.obj, strict=strict)
+            outcome, comparison, loaded = _rerun(source, root, wanted)
         else:
             loaded, stated = _from_paper(source, root) if is_paper(source) else (_load(source, root), None)
-            outcome = _run(loaded, out, store, key, ctx.obj, strict=strict)
+            outcome = _run(loaded, wanted)
     agrees = _conclude(loaded, outcome, comparison, stated, as_json=as_json)
     ctx.exit(0 if agrees else 1)
 
 
-def _rerun(
-    source: Path,
-    root: Path | None,
-    out: Path | None,
-    store: Path | None,
-    key: str | None,
-    seams: Seams | None,
-    *,
-    strict: bool,
-) -> tuple[Outcome, Comparison, LoadedManifest]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """How a run is wanted: the options, and the tests' seams."""
+
+    out: Path | None
+    store: Path | None
+    key: str | None
+    seams: Seams | None
+    rehearse: bool
+    strict: bool
+
+
+def _rerun(source: Path, root: Path | None, wanted: _Wanted) -> tuple[Outcome, Comparison, LoadedManifest]:
     """Verify a bundle, run its manifest again and compare the two."""
     from kit.bundle import layout
     from kit.bundle.archive import open_bundle
@@ -90,7 +99,7 @@ def _rerun(
     click.echo(verify(source).identity(), err=True)
     with open_bundle(source) as folder:
         loaded = _load(folder / layout.MANIFEST, root or Path())
-        outcome = _run(loaded, out, store, key, seams, strict=strict)
+        outcome = _run(loaded, wanted)
     return outcome, compare_bundles(source, outcome.folder), loaded
 
 
@@ -108,33 +117,34 @@ def _load(path: Path, root: Path | None) -> LoadedManifest:
     return load_manifest(path, places(root or path.parent))
 
 
-def _run(
-    loaded: LoadedManifest, out: Path | None, store: Path | None, key: str | None, seams: Seams | None, *, strict: bool
-) -> Outcome:
+def _run(loaded: LoadedManifest, wanted: _Wanted) -> Outcome:
     from kit.cli.fetch_command import fetched
     from kit.cli.fitting import require_fit
     from kit.cli.here import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
+    from kit.cli.progress import shown_progress
+    from kit.cli.rehearsing import rehearsed
     from kit.manifest.check import check
-    from kit.run import run
+    from kit.run import Before, run
     from kit.store import Store
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
-    seams = seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    seams = wanted.seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
     temporary = require_temporary_folder(inherited_variables(), for_kernels=bool(here["accelerators"]))
-    target = bundle_place(loaded, out, temporary)
+    target = bundle_place(loaded, wanted.out, temporary)
     fetched(loaded)
     report = check(loaded, here)
-    show_differences(report.differences, as_problems=strict)
+    show_differences(report.differences, as_problems=wanted.strict)
     show_warnings(report.notes)
-    if report.problems or (strict and report.differences):
+    if report.problems or (wanted.strict and report.differences):
         raise Finding(report.problems)
     require_fit(loaded, here, target.parent, seams)
-    note = passing_note(target, out)
+    note = passing_note(target, wanted.out)
     if note:
         click.echo(note, err=True)
-    work = Store(store or work_folder(target))
-    chosen = signer(key)
+    work = Store(wanted.store or work_folder(target))
+    chosen = signer(wanted.key)
+    rehearsal = rehearsed(loaded, here, work.root, seams) if wanted.rehearse else None
     with shown_progress() as progress:
         outcome = run(
             loaded,
@@ -144,22 +154,15 @@ def _run(
             seams=seams,
             signer=chosen,
             progress=progress,
-            notes=report.notes,
+            before=Before(notes=report.notes, rehearsal=rehearsal),
         )
     if outcome.lost:
         click.echo(_goes_on(outcome, work), err=True)
-    elif store is None:
+    elif wanted.store is None:
         work.remove()
     if note:
         click.echo(note, err=True)
     return outcome
-
-
-def shown_progress() -> AbstractContextManager[PlainProgress | RichProgress]:
-    """Return bars for a terminal, lines for a file."""
-    from kit.cli.progress import PlainProgress, RichProgress
-
-    return RichProgress() if sys.stderr.isatty() else nullcontext(PlainProgress())
 
 
 def _conclude(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from kit.canonical import read_json, read_rows
+from kit.canonical import read_json, read_rows, write_rows
 from kit.digests import data_digest, file_digest, json_digest
 from kit.engine.requests import by_engine, request_seed
 from kit.rows import Completion, Leads, save_rows
-from kit.worker.jobs import COMPLETIONS, LEADS, JobError
+from kit.worker.jobs import COMPLETIONS, LEADS, SHOWN, JobError
 from kit.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
@@ -35,6 +35,24 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
             save_rows(Path(job.out) / LEADS, leads)
             report.progress(number, len(rows), len(rows))
             report.finished(number)
+
+
+def show(jobs: list[GenerationJob], report: Report) -> None:
+    """Take each character for a token; see `kit.engine.showing`."""
+    for number, job in enumerate(jobs):
+        rows = [(str(row["id"]), str(row["text"])) for row in read_rows(Path(job.prompts))]
+        longest, text = max(rows, key=lambda row: len(row[1]))
+        row: dict[str, Json] = {
+            "prompts": len(rows),
+            "prompt_id": rows[0][0],
+            "text": rows[0][1],
+            "tokens": [{"id": ord(one), "text": one} for one in rows[0][1]],
+            "longest": {"prompt_id": longest, "tokens": len(text)},
+            "lengths": [len(text) for _, text in rows],
+            "problems": [],
+        }
+        write_rows(Path(job.out) / SHOWN, [row])
+        report.finished(number)
 
 
 def _tuned_weights(job: GenerationJob) -> bytes:

@@ -49,6 +49,7 @@ RUN: Shape = {
     "start": None,
     "end": None,
     "engine_loads": None,
+    "rehearsal": {"done": None, "arms": [None], "seconds": None},
     "steps": _STEPS,
     "missing": [{"step": None, "why": frozenset({OUT_OF_MEMORY}), "cells": [None]}],
 }

@@ -24,6 +24,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, str, type[TrainingJob | GenerationJob]]] =
     "vllm": ("kit.engine.vllm", "generate", GenerationJob),
     "prompts": ("kit.engine.showing", "show", GenerationJob),
     "scripted-engine": ("kit.engine.scripted", "generate", GenerationJob),
+    "scripted-prompts": ("kit.engine.scripted", "show", GenerationJob),
 }
 
 
