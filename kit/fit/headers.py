@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import MAX_SAFE_INTEGER
+from kit.checkpoint.files import INDEX, SUFFIX, WEIGHTS
+from kit.checkpoint.loadable import shards_of
 from kit.errors import Finding, Problem
 from kit.lenient import parse_lenient_json, read_lenient_json
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from kit.manifest.parts import Source
     from kit.manifest.places import Places
 
-INDEX = "model.safetensors.index.json"
-SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 32 << 20
 """Of one file; the format itself allows 100 MB, and a model of a thousand layers takes 2 MB."""
 MAX_DIMS = 64
@@ -68,13 +68,14 @@ def tensors_of(places: Places, source: Source) -> dict[str, Tensor]:
 
 
 def _weight_files(places: Places, source: Source) -> Iterable[str]:
-    """Return the files with weights: those of the index where there is one, as transformers and vLLM choose them."""
-    files = sorted(name for name in source.files if name.endswith(SUFFIX) and not name.startswith("consolidated"))
+    """Return the files with weights: the single one, else those of the index, as transformers chooses them."""
+    if WEIGHTS in source.files:
+        return [WEIGHTS]
+    files = sorted(name for name in source.files if name.endswith(SUFFIX))
     if INDEX not in source.files:
         return files
-    listed = read_lenient_json(places.file(source, INDEX)).get("weight_map")
-    named = {name for name in listed.values() if isinstance(name, str)} if isinstance(listed, dict) else set[str]()
-    return [name for name in files if name in named] or files
+    named = shards_of(read_lenient_json(places.file(source, INDEX)))
+    return [name for name in files if name in named]
 
 
 def read_header(path: Path) -> dict[str, Tensor]:
