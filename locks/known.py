@@ -11,6 +11,7 @@ import transformers
 from transformers.models.auto import modeling_auto as auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
 from vllm.model_executor.models import registry
 
 
@@ -27,6 +28,7 @@ def known() -> dict[str, Any]:
         "causal": sorted(causal),
         "text": sorted((native - registry._MULTIMODAL_MODELS.keys()) | _by_way_of_transformers()),
         "multimodal": sorted(multimodal | _composite(causal)),
+        "quantizations": sorted({name.replace("_", "-") for name in QUANTIZATION_METHODS}),
         "tokenizer_types": sorted(tokenizers),
         "tokenizers": sorted({name.removesuffix("Fast") for name in tokenizers.values()} | {"PreTrainedTokenizer"}),
     }

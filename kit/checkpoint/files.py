@@ -23,14 +23,13 @@ TOKENIZERS = frozenset(
     {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"}
 )
 """Files of which one must be there to make tokens of a text (`vocab_files_names` of transformers' tokenizers)."""
-CONFIGS = frozenset({
-    *(CONFIG, TOKENIZER_CONFIG, ADAPTER_CONFIG, INDEX, "generation_config.json"),
-    *("special_tokens_map.json", "added_tokens.json", "chat_template.json"),
-    *("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
-    *("hf_quant_config.json", "quantize_config.json", "quant_config.json"),
-})  # fmt: skip
-"""Small files of JSON; those of processors are for models that read pictures too, the last three say how weights are
-quantized (vLLM's `get_config_filenames`)."""
+PROCESSORS = frozenset({"preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"})
+"""Of models that read pictures too."""
+QUANTIZATION = {"hf_quant_config.json": "modelopt", "quantize_config.json": "gptq", "quant_config.json": "awq"}
+"""Files that say how weights are quantized, where config.json does not (vLLM's `get_config_filenames`) → the method."""
+OPTIONAL = frozenset({"generation_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json"})
+CONFIGS = OPTIONAL | PROCESSORS | QUANTIZATION.keys() | {CONFIG, TOKENIZER_CONFIG, ADAPTER_CONFIG, INDEX}
+"""Small files of JSON."""
 _TEMPLATE = re.compile(r"chat_template\.jinja|additional_chat_templates/[^/]+\.jinja")
 _SHARD = re.compile(r"[^/]+-\d{5}-of-\d{5}\.safetensors")
 PICKLES = (".bin", ".ckpt", ".pkl", ".pickle", ".pt", ".pth")

@@ -36,6 +36,8 @@ class Known:
     """Architectures that vLLM serves as models of text."""
     multimodal: frozenset[str]
     """Architectures that vLLM serves with pictures or sound; it loads what reads those even where it need not."""
+    quantizations: frozenset[str]
+    """Methods by which weights may be quantized that vLLM loads."""
     tokenizer_types: frozenset[str]
     """Every `model_type` that transformers has a tokenizer class for."""
     tokenizers: frozenset[str]

@@ -5,7 +5,7 @@ Nothing is imported for it: what transformers and vLLM know is kept in `known.js
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kit.checkpoint.files import (
@@ -14,6 +14,7 @@ from kit.checkpoint.files import (
     CONFIG,
     CONFIGS,
     INDEX,
+    OPTIONAL,
     PICKLES,
     SUFFIX,
     TOKENIZER_CONFIG,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from kit.canonical import Json
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _SHOWN = 3
 
 
@@ -93,13 +95,26 @@ def config_problems(
 ) -> Iterator[Problem | Fault]:
     """Yield what speaks against loading, read from the configurations among files that are all there."""
     configs: dict[str, Mapping[str, Json]] = {}
+    if pointers := sorted(name for name in names if _is_pointer(path_of(name))):
+        what = f"{_few(pointers)} is what Git LFS leaves in place of the file"
+        yield Fault(what, "`git lfs pull` brings it")
+        return
     for name in sorted(CONFIGS.intersection(names)):
         try:
             configs[name] = read_lenient_json(path_of(name))
         except KitError as error:
-            yield from error.problems
+            yield from (_or_left_out(one) if name in OPTIONAL else one for one in error.problems)
     if not is_adapter:
         yield from _model_faults(names, configs)
+
+
+def _is_pointer(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_POINTER)) == _POINTER
+
+
+def _or_left_out(problem: Problem) -> Problem:
+    return replace(problem, remedy=f"{problem.remedy}, or leave it out of `files`")
 
 
 def _model_faults(names: Collection[str], configs: Mapping[str, Mapping[str, Json]]) -> Iterator[Fault]:
@@ -123,7 +138,7 @@ def _tokenizer_faults(names: Collection[str], configs: Mapping[str, Mapping[str,
 
 
 def _shard_faults(names: Collection[str], index: Mapping[str, Json]) -> Iterator[Fault]:
-    shards = shards_of(index)
+    shards = set(weight_map(index).values())
     if not shards:
         yield Fault(f"{INDEX} names no files of weights", "get it again")
         return
@@ -133,10 +148,11 @@ def _shard_faults(names: Collection[str], index: Mapping[str, Json]) -> Iterator
         yield Fault(f"{INDEX} does not name {_few(more)}", "leave out of `files` what is not loaded")
 
 
-def shards_of(index: Mapping[str, Json]) -> set[str]:
-    """Return the files that an index of weights names."""
+def weight_map(index: Mapping[str, Json]) -> dict[str, str]:
+    """Return which file holds each tensor, as an index of weights says."""
     listed = index.get("weight_map")
-    return {name for name in listed.values() if isinstance(name, str)} if isinstance(listed, dict) else set()
+    found = listed.items() if isinstance(listed, dict) else ()
+    return {tensor: name for tensor, name in found if isinstance(name, str)}
 
 
 def _some(names: Collection[str], suffixes: tuple[str, ...]) -> str:

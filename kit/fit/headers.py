@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, cast
 
 from kit.canonical import MAX_SAFE_INTEGER
 from kit.checkpoint.files import INDEX, SUFFIX, WEIGHTS
-from kit.checkpoint.loadable import shards_of
+from kit.checkpoint.loadable import weight_map
 from kit.errors import Finding, Problem
 from kit.lenient import parse_lenient_json, read_lenient_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from kit.canonical import Json
@@ -59,23 +58,22 @@ def tensors_of(places: Places, source: Source) -> dict[str, Tensor]:
     """Return the tensors of a model whose files are there; of copies in another layout only those that a loader takes.
 
     Raises:
-        Finding: a file is not in the format.
+        Finding: a file is not in the format, or lacks tensors that the index says are in it.
     """
-    found: dict[str, Tensor] = {}
-    for name in _weight_files(places, source):
-        found |= read_header(places.file(source, name))
-    return found
-
-
-def _weight_files(places: Places, source: Source) -> Iterable[str]:
-    """Return the files with weights: the single one, else those of the index, as transformers chooses them."""
-    if WEIGHTS in source.files:
-        return [WEIGHTS]
     files = sorted(name for name in source.files if name.endswith(SUFFIX))
+    if WEIGHTS in source.files:
+        return read_header(places.file(source, WEIGHTS))
     if INDEX not in source.files:
-        return files
-    named = shards_of(read_lenient_json(places.file(source, INDEX)))
-    return [name for name in files if name in named]
+        return {name: tensor for file in files for name, tensor in read_header(places.file(source, file)).items()}
+    path = places.file(source, INDEX)
+    index = read_lenient_json(path)
+    listed = weight_map(index)
+    headers = {file: read_header(places.file(source, file)) for file in files if file in listed.values()}
+    missing = [name for name, file in listed.items() if name not in headers.get(file, {})]
+    if missing:
+        what = f"names {len(missing)} tensors that are not where it says, the first is {missing[0]!r}"
+        raise Finding.of(path, what, "get it and its files again, from one place")
+    return {name: tensor for header in headers.values() for name, tensor in header.items()}
 
 
 def read_header(path: Path) -> dict[str, Tensor]:

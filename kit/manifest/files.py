@@ -110,9 +110,9 @@ def source_problems(sources: Iterable[tuple[NamedFiles, Document]], places: Plac
     """Return what is wrong with pinned files."""
     problems: list[Problem] = []
     for named, part in sources:
-        unusable = usability_problems(places, named, where)
-        problems += unusable
-        for name, digest in ({} if unusable else places.digests_of(named.source, named.names)).items():
+        missing = _listing_problems(places, named, where)
+        problems += missing or load_problems(places, named, where)
+        for name, digest in ({} if missing else places.digests_of(named.source, named.names)).items():
             if digest != part["files"][name]:
                 what = f"was pinned as {part['files'][name]} and is {digest}"
                 remedy = "get the file that was pinned, or pin the manifest anew"
@@ -121,12 +121,15 @@ def source_problems(sources: Iterable[tuple[NamedFiles, Document]], places: Plac
 
 
 def usability_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
-    """Return which of the named files are missing or out of bounds, and why a model or an adapter cannot be loaded."""
-    problems = _listing_problems(places, named, where)
+    """Return which of the named files are missing or out of bounds, else why a model or an adapter cannot be loaded."""
+    return _listing_problems(places, named, where) or load_problems(places, named, where)
+
+
+def load_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
+    """Return why a model or an adapter, whose files are all there, cannot be loaded; nothing of other files."""
     if not named.is_model:
-        return problems
-    problems += name_problems(named, where, _beside(places, named))
-    if problems:
+        return []
+    if problems := name_problems(named, where, _beside(places, named)):
         return problems
     found = config_problems(named.names, lambda name: places.file(named.source, name), is_adapter=named.is_adapter)
     return [one if isinstance(one, Problem) else _problem(one, named, where) for one in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.checkpoint.files import INDEX, WEIGHTS, Choice, adapter_files, model_files
-from kit.checkpoint.loadable import shards_of
+from kit.checkpoint.loadable import weight_map
 from kit.errors import KitError, Problem
 from kit.lenient import read_lenient_json
 from kit.paths import names_in, regular_files
@@ -52,6 +52,6 @@ def _shards(places: Places, named: NamedFiles, present: Collection[str]) -> set[
     if INDEX not in present or WEIGHTS in present:
         return set()
     try:
-        return shards_of(read_lenient_json(places.file(named.source, INDEX)))
+        return set(weight_map(read_lenient_json(places.file(named.source, INDEX))).values())
     except KitError:  # which is told once the files are named
         return set()
