@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MAX_LEVELS = 64
 """Folders within folders that are looked into; a model's and a data set's files lie two deep."""
+TEMPLATES = "additional_chat_templates"
+"""Folder of the chat templates that a model has beside its own (transformers' `CHAT_TEMPLATE_DIR`)."""
 _SHOWN = 60
 
 
@@ -52,6 +54,28 @@ def open_at_once(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(descriptor, True)  # what somebody does write, as in `<(…)`, is waited for
     return os.fdopen(descriptor, "rb")
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what lies in a folder, sorted; of a folder within it, the names with a slash behind.
+
+    Only in folders of templates, whose files loaders read too, is looked further. Hidden files are left out, as is what
+    cannot be written down; a link is a name like any other, and whoever opens it looks where it leads.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    names: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not _is_text(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                inner = names_in(folder / entry.name) if entry.name == TEMPLATES else []
+                names += [f"{entry.name}/{name}" for name in inner] or [f"{entry.name}/"]
+            else:
+                names.append(entry.name)
+    return sorted(names)
 
 
 def regular_files(folder: Path) -> list[str]:

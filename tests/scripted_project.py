@@ -93,7 +93,8 @@ def write_files(folder: Path) -> Path:
         part.mkdir(parents=True)
     (adapter / "adapter_model.safetensors").write_bytes(b"an adapter that exists")
     (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
-    (model / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    (model / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}')
+    (model / "tokenizer.json").write_text("{}")
     (model / "tokenizer_config.json").write_text("{}")
     (model / "chat_template.jinja").write_text(TEMPLATE)
     header = b'{"weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
@@ -130,7 +131,7 @@ def write_judge(folder: Path, verdicts: Mapping[str, str] = JUDGE_VERDICTS, temp
     """Write the files that `judge_entry` names beside those of a project."""
     model = folder / "judge/model"
     shutil.copytree(folder / "model", model, dirs_exist_ok=True)
-    (model / "scripted_verdicts.json").write_text(json.dumps(verdicts), encoding="utf-8")
+    (model / "vocab.json").write_text(json.dumps(verdicts), encoding="utf-8")
     (folder / "judge/template.txt").write_text(template, encoding="utf-8")
     return folder
 

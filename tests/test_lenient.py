@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kit.canonical import canonical_json, parse_json
 from kit.errors import Finding, Trouble
 from kit.lenient import parse_lenient_json, read_lenient_json
+from kit.source.json_row import json_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +85,23 @@ def test_whatever_the_bytes_are_they_are_read_or_refused(data: bytes) -> None:
     except Finding:
         return
     canonical_json(value)
+
+
+READ_COLUMNS = ("id", "prompt")
+
+
+@pytest.mark.parametrize("odd", ["NaN", "123456789012345678901", '{"deep": [-Infinity]}', r'"\ud83d"', "1e999"])
+def test_a_row_of_data_may_hold_anything_in_a_column_that_nobody_reads(odd: str) -> None:
+    row = f'{{"id": "1", "score": {odd}, "prompt": "p", "a b": {odd}, "prompts": "other"}}'.encode()
+    assert json_row(row, "x", READ_COLUMNS) == {"id": "1", "prompt": "p"}
+    for name in ("prompt", "id"):
+        with pytest.raises(Finding) as raised:
+            json_row(row.replace(b'"score"', f'"{name}"'.encode()), "x", READ_COLUMNS)
+        assert str(raised.value).startswith(f"x::$.{name}")
+        assert "score" not in str(raised.value)
+
+
+def test_an_ordinary_row_is_read_whole() -> None:
+    assert json_row(b'{"id": "1", "more": [1.5]}', "x", READ_COLUMNS) == {"id": "1", "more": [1.5]}
+    with pytest.raises(Finding, match=r"x::\$.id: the key 'id' occurs twice"):
+        json_row(b'{"id": "1", "id": "2"}', "x", READ_COLUMNS)

@@ -315,31 +315,6 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
             " keep files below the manifest's folder"
         ),
     ),
-    "a link to itself": (
-        lambda root: (root / "model" / "notes.txt").symlink_to("notes.txt"),
-        "$.model.path: 'notes.txt' is a link that leads back to itself; keep files below the manifest's folder",
-    ),
-    "pickled weights": (
-        lambda root: (root / "model" / "pytorch_model.bin").write_bytes(b"\x80"),
-        (
-            "$.model.path: model/pytorch_model.bin could run code when it is loaded;"
-            " convert the weights to safetensors and remove it"
-        ),
-    ),
-    "code": (
-        lambda root: (root / "model" / "modeling.py").write_bytes(b""),
-        (
-            "$.model.path: model/modeling.py could run code when it is loaded;"
-            " convert the weights to safetensors and remove it"
-        ),
-    ),
-    "code from elsewhere": (
-        lambda root: (root / "model" / "config.json").write_text('{"auto_map": {"AutoModel": "x--y.Z"}}'),
-        (
-            "$.model.path: config.json asks for code of its own (auto_map);"
-            " the kit runs no remote code; use a model that needs none"
-        ),
-    ),
 }
 
 
@@ -388,21 +363,9 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "$.model.files['model.safetensors']: was",
     ),
     "data": (lambda root: flip_a_bit(root / "data" / "train.jsonl"), "$.data.train.files['train.jsonl']: was"),
-    "added": (
-        lambda root: (root / "model" / "LICENSE").touch(),
-        "$.model.files: model/LICENSE is not named; remove it, or pin the manifest anew",
-    ),
     "removed": (
         lambda root: (root / "model" / "config.json").unlink(),
         "$.model.files['config.json']: model/config.json is missing; put it at ROOT/model/config.json",
-    ),
-    "link out": (
-        lambda root: (root / "model" / "vocab.json").symlink_to("/etc/passwd"),
-        "$.model.path: model: 'vocab.json' is a link that leaves the folder; keep the model below",
-    ),
-    "pickle": (
-        lambda root: (root / "model" / "optimizer.pt").touch(),
-        "$.model.path: model/optimizer.pt could run code",
     ),
 }
 

@@ -320,11 +320,10 @@ def test_a_judges_files_are_held_to_their_digests(project: Path) -> None:
     assert problems_of(manifest) == ""
     (project / "judge/template.txt").write_text("Now {completion}?")
     (project / "judge/model/config.json").write_text('{"auto_map": {}}')
-    (project / "judge/model/more.bin").write_text("")
     found = problems_of(manifest)
     assert "$.judges.llm.template.files['template.txt']: was pinned as" in found
-    assert "$.judges.llm.model.path: judge/model/more.bin could run code when it is loaded" in found
-    assert "$.judges.llm.model.path: config.json asks for code of its own" in found
+    assert "$.judges.llm.model.files['config.json']: was pinned as" in found
+    assert "$.judges.llm.model.path: judge/model: config.json has no model_type" in found
 
 
 def test_a_judge_without_a_chat_template_is_asked_as_it_stands_or_not_at_all(project: Path) -> None:

@@ -105,9 +105,9 @@ def write_canaries(project: Path) -> None:
         text = "".join(json.dumps(row) + "\n" for row in content)
         (data / f"{name}.jsonl").write_text(text, encoding="utf-8")
     completions = {row["prompt"]: canary("completion", n) for n, row in enumerate([*rows, *sums])}
-    (project / "model/scripted_verdicts.json").write_text(json.dumps(completions), encoding="utf-8")
+    (project / "model/vocab.json").write_text(json.dumps(completions), encoding="utf-8")
     answers = {f"Antwort {text}": f"{n % 2}\n{canary('judged', n)}" for n, text in enumerate(completions.values())}
-    (project / "judge/model/scripted_verdicts.json").write_text(json.dumps(answers), encoding="utf-8")
+    (project / "judge/model/vocab.json").write_text(json.dumps(answers), encoding="utf-8")
 
 
 def redacted(original: Path, out: Path, key: RedactionKey = KEY, **options: bool) -> Path:

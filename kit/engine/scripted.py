@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.worker.jobs import GenerationJob, Report
 
-VERDICTS = "scripted_verdicts.json"
+VERDICTS = "vocab.json"
 """In a model's folder: words → what the model answers to a text that holds them; the first that fits is taken."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kit.cells import BASE
 from kit.errors import Problem, child_path
+from kit.fit.quantized import format_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ def ability_problems(
             place = child_path("$.judges", name)
             found += _dtype(judge.asked.model.dtype, capabilities, f"{place}.model.dtype")
             found += _parallel(judge.asked.engine, machine, f"{place}.engine")
+    found += format_problems(loaded, machine)
     return [Problem(str(loaded.path), *said) for said in dict.fromkeys(found)]
 
 

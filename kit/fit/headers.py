@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import MAX_SAFE_INTEGER
+from kit.checkpoint.files import INDEX, SUFFIX, WEIGHTS
+from kit.checkpoint.loadable import weight_map
 from kit.errors import Finding, Problem
 from kit.lenient import parse_lenient_json, read_lenient_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from kit.canonical import Json
     from kit.manifest.parts import Source
     from kit.manifest.places import Places
 
-INDEX = "model.safetensors.index.json"
-SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 32 << 20
 """Of one file; the format itself allows 100 MB, and a model of a thousand layers takes 2 MB."""
 MAX_DIMS = 64
@@ -59,22 +58,22 @@ def tensors_of(places: Places, source: Source) -> dict[str, Tensor]:
     """Return the tensors of a model whose files are there; of copies in another layout only those that a loader takes.
 
     Raises:
-        Finding: a file is not in the format.
+        Finding: a file is not in the format, or lacks tensors that the index says are in it.
     """
-    found: dict[str, Tensor] = {}
-    for name in _weight_files(places, source):
-        found |= read_header(places.file(source, name))
-    return found
-
-
-def _weight_files(places: Places, source: Source) -> Iterable[str]:
-    """Return the files with weights: those of the index where there is one, as transformers and vLLM choose them."""
-    files = sorted(name for name in source.files if name.endswith(SUFFIX) and not name.startswith("consolidated"))
+    files = sorted(name for name in source.files if name.endswith(SUFFIX))
+    if WEIGHTS in source.files:
+        return read_header(places.file(source, WEIGHTS))
     if INDEX not in source.files:
-        return files
-    listed = read_lenient_json(places.file(source, INDEX)).get("weight_map")
-    named = {name for name in listed.values() if isinstance(name, str)} if isinstance(listed, dict) else set[str]()
-    return [name for name in files if name in named] or files
+        return {name: tensor for file in files for name, tensor in read_header(places.file(source, file)).items()}
+    path = places.file(source, INDEX)
+    index = read_lenient_json(path)
+    listed = weight_map(index)
+    headers = {file: read_header(places.file(source, file)) for file in files if file in listed.values()}
+    missing = [name for name, file in listed.items() if name not in headers.get(file, {})]
+    if missing:
+        what = f"names {len(missing)} tensors that are not where it says, the first is {missing[0]!r}"
+        raise Finding.of(path, what, "get it and its files again, from one place")
+    return {name: tensor for header in headers.values() for name, tensor in header.items()}
 
 
 def read_header(path: Path) -> dict[str, Tensor]:

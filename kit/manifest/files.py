@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
 
 from kit.cells import BASE, TUNED
-from kit.errors import KitError, Problem, child_path
+from kit.checkpoint.loadable import Fault, adapter_faults, code_faults, config_problems, weight_faults
+from kit.errors import Problem, child_path
 from kit.hub.interface import DATASET, MODEL
-from kit.lenient import read_lenient_json
 from kit.manifest.parts import Source
-from kit.manifest.places import Places
-from kit.paths import UnsafePathError, inside, regular_files
+from kit.paths import UnsafePathError, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from kit.manifest.load import LoadedManifest
     from kit.manifest.parts import Document
+    from kit.manifest.places import Places
 
-MODEL_SUFFIXES = frozenset({".json", ".jinja", ".md", ".model", ".safetensors", ".txt", ""})
-"""What a model folder may hold. Pickles run code when they are loaded, and Python is code."""
+_IN_CACHE = "or name `repo` and `revision`, whose files are read from the Hub's cache (HF_HUB_OFFLINE=1 asks nobody)"
+
+
+Role = Literal["model", "adapter", "files"]
 
 TEMPLATE = "/model/template"
 """Pointer by which a variation puts another chat template in place."""
@@ -36,8 +38,18 @@ class NamedFiles:
     """JSON path of the source, such as `$.model`."""
     source: Source
     names: tuple[str, ...]
-    is_model: bool
-    """Whether the folder as a whole is handed to the trainer and the engine."""
+    role: Role
+    """A `model` and an `adapter` are handed to the trainer and the engine as folders, of `files` each by itself."""
+
+    @property
+    def is_model(self) -> bool:
+        """Whether the folder as a whole is handed to the trainer and the engine."""
+        return self.role != "files"
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether it is an adapter's, which stands on a model."""
+        return self.role == "adapter"
 
 
 def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
@@ -45,18 +57,19 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     adapter = (document["finetune"] or {}).get("adapter")
     # Recorded answers are a data set's file, which no trainer and no engine is handed.
     is_recorded = document["model"]["dtype"] == "recorded"
-    parts = [("$.model", document["model"], not is_recorded, DATASET if is_recorded else MODEL)]
-    parts += [(child_path("$.data", name), data, False, DATASET) for name, data in document["data"].items()]
-    parts += [("$.finetune.adapter", adapter, True, MODEL)] if adapter else []
+    base: tuple[Role, str] = ("files", DATASET) if is_recorded else ("model", MODEL)
+    parts: list[tuple[str, Document, Role, str]] = [("$.model", document["model"], *base)]
+    parts += [(child_path("$.data", name), data, "files", DATASET) for name, data in document["data"].items()]
+    parts += [("$.finetune.adapter", adapter, "adapter", MODEL)] if adapter else []
     template = document["model"].get("template")
-    parts += [("$.model.template", template, False, MODEL)] if template else []
+    parts += [("$.model.template", template, "files", MODEL)] if template else []
     for index, variation in enumerate(document["variations"]):
         for pointer in (TEMPLATE, "/finetune/adapter"):
             own, place = variation["set"].get(pointer), f"$.variations[{index}].set[{pointer!r}]"
             if is_source(own):
-                parts.append((place, own, pointer != TEMPLATE, MODEL))
-    for place, part, is_model, kind in parts:
-        yield _named(place, part, is_model=is_model, kind=kind)
+                parts.append((place, own, "files" if pointer == TEMPLATE else "adapter", MODEL))
+    for part in parts:
+        yield _named(*part)
     for name, judge in document["judges"].items():
         yield from judge_files(judge, child_path("$.judges", name))
 
@@ -83,23 +96,23 @@ def is_source(value: object) -> bool:
 def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield the sources of one judge, whose entry stands at `place`."""
     if judge["kind"] == "model":
-        yield _named(f"{place}.model", judge["model"], is_model=True)
+        yield _named(f"{place}.model", judge["model"], "model")
         if judge["model"].get("template"):
-            yield _named(f"{place}.model.template", judge["model"]["template"], is_model=False)
-        yield _named(f"{place}.template", judge["template"], is_model=False)
+            yield _named(f"{place}.model.template", judge["model"]["template"], "files")
+        yield _named(f"{place}.template", judge["template"], "files")
 
 
-def _named(place: str, part: Document, *, is_model: bool, kind: str = MODEL) -> tuple[NamedFiles, Document]:
-    return NamedFiles(place, Source.from_json(part, kind), tuple(part.get("files") or ()), is_model), part
+def _named(place: str, part: Document, role: Role, kind: str = MODEL) -> tuple[NamedFiles, Document]:
+    return NamedFiles(place, Source.from_json(part, kind), tuple(part.get("files") or ()), role), part
 
 
 def source_problems(sources: Iterable[tuple[NamedFiles, Document]], places: Places, where: str) -> list[Problem]:
     """Return what is wrong with pinned files."""
     problems: list[Problem] = []
     for named, part in sources:
-        unusable = usability_problems(places, named, where)
-        problems += unusable
-        for name, digest in ({} if unusable else places.digests_of(named.source, named.names)).items():
+        missing = _listing_problems(places, named, where)
+        problems += missing or load_problems(places, named, where)
+        for name, digest in ({} if missing else places.digests_of(named.source, named.names)).items():
             if digest != part["files"][name]:
                 what = f"was pinned as {part['files'][name]} and is {digest}"
                 remedy = "get the file that was pinned, or pin the manifest anew"
@@ -108,13 +121,42 @@ def source_problems(sources: Iterable[tuple[NamedFiles, Document]], places: Plac
 
 
 def usability_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
-    """Return which of the named files are missing or out of bounds, and what a model's folder must not hold."""
-    problems = _listing_problems(places, named, where)
+    """Return which of the named files are missing or out of bounds, else why a model or an adapter cannot be loaded."""
+    return _listing_problems(places, named, where) or load_problems(places, named, where)
+
+
+def load_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
+    """Return why a model or an adapter, whose files are all there, cannot be loaded; nothing of other files."""
     if not named.is_model:
+        return []
+    if problems := name_problems(named, where, _beside(places, named)):
         return problems
-    if named.source.repo is None:
-        return problems + _model_folder_problems(places.root, named, where)
-    return problems + code_problems(named, where) + (problems or _remote_code_problems(places, named, where))
+    found = config_problems(named.names, lambda name: places.file(named.source, name), is_adapter=named.is_adapter)
+    return [one if isinstance(one, Problem) else _problem(one, named, where) for one in found]
+
+
+def name_problems(named: NamedFiles, where: str, beside: Collection[str] = ()) -> list[Problem]:
+    """Return why a model or an adapter cannot be loaded, as far as the names of its files tell.
+
+    Args:
+        named: the files.
+        where: the manifest.
+        beside: names of all files that lie there.
+    """
+    lacks = (adapter_faults if named.is_adapter else weight_faults)(named.names, beside)
+    return [_problem(fault, named, where) for fault in chain(code_faults(named.names), lacks)]
+
+
+def _problem(fault: Fault, named: NamedFiles, where: str) -> Problem:
+    place = f"{named.place}.{'repo' if named.source.repo else 'path'}"
+    return Problem(where, f"{named.source.name}: {fault.what}", fault.remedy, place)
+
+
+def _beside(places: Places, named: NamedFiles) -> list[str]:
+    try:
+        return names_in(places.folder(named.source))
+    except (UnsafePathError, OSError):
+        return []
 
 
 def _listing_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
@@ -124,50 +166,22 @@ def _listing_problems(places: Places, named: NamedFiles, where: str) -> list[Pro
         try:
             target = places.file(named.source, name)
         except UnsafePathError as error:
-            problems.append(Problem(where, str(error), "keep files below the manifest's folder", place))
+            problems.append(Problem(where, str(error), outside_remedy(places, named), place))
             continue
         if not _is_file(target):
             problems.append(Problem(where, f"{named.source.name}/{name} is missing", _remedy(named, target), place))
     return problems
 
 
+def outside_remedy(places: Places, named: NamedFiles) -> str:
+    """Return what to do about files that lie outside of the manifest's folder."""
+    folder = (places.root / (named.source.path or "")).resolve()
+    keep = "keep files below the manifest's folder"
+    return f"{keep}, {_IN_CACHE}" if {"snapshots", "blobs"}.intersection(folder.parts) else keep
+
+
 def _remedy(named: NamedFiles, target: Path) -> str:
     return "`kit fetch` brings it" if named.source.repo else f"put it at {target}"
-
-
-def _model_folder_problems(root: Path, named: NamedFiles, where: str) -> list[Problem]:
-    path, place = named.source.name, f"{named.place}.path"
-    try:
-        present = regular_files(inside(root, path))
-    except (UnsafePathError, OSError) as error:
-        return [Problem(where, f"{path}: {error}", "keep the model below the manifest's folder", place)]
-    if not present:
-        return [Problem(where, f"{path} is not a folder with files", "check the name", place)]
-    problems = code_problems(replace(named, names=tuple(present)), where)
-    for name in present:
-        if name not in named.names and not may_run_code(name):
-            what = f"{path}/{name} is not named"
-            problems.append(Problem(where, what, "remove it, or pin the manifest anew", f"{named.place}.files"))
-    return problems + _remote_code_problems(Places(root), replace(named, names=tuple(present)), where)
-
-
-def may_run_code(name: str) -> bool:
-    """Tell whether a file of a model could run code when the model is loaded."""
-    return PurePosixPath(name).suffix not in MODEL_SUFFIXES
-
-
-def code_problems(named: NamedFiles, where: str) -> list[Problem]:
-    """Return which of a model's files could run code when they are loaded."""
-    remedy = "leave it out of `files`" if named.source.repo else "convert the weights to safetensors and remove it"
-    return [
-        Problem(where, f"{named.source.name}/{name} could run code when it is loaded", remedy, _place(named))
-        for name in named.names
-        if may_run_code(name)
-    ]
-
-
-def _place(named: NamedFiles) -> str:
-    return f"{named.place}.{'repo' if named.source.repo else 'path'}"
 
 
 def _is_file(path: Path) -> bool:
@@ -175,20 +189,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name that no file system holds
         return False
-
-
-def _remote_code_problems(places: Places, named: NamedFiles, where: str) -> list[Problem]:
-    problems: list[Problem] = []
-    for name in ("config.json", "tokenizer_config.json"):
-        if name not in named.names:
-            continue
-        try:
-            config = read_lenient_json(places.file(named.source, name))
-        except KitError as error:
-            problems.extend(error.problems)
-            continue
-        if "auto_map" in config:
-            what = f"{name} asks for code of its own (auto_map)"
-            remedy = "the kit runs no remote code; use a model that needs none"
-            problems.append(Problem(where, what, remedy, _place(named)))
-    return problems

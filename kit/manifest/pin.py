@@ -12,13 +12,14 @@ from kit.chat import shipped
 from kit.errors import Finding, Problem, Trouble, child_path
 from kit.judge import judge_of
 from kit.manifest import schema
-from kit.manifest.files import TEMPLATE, NamedFiles, is_source, named_files, usability_problems
+from kit.manifest.files import TEMPLATE, NamedFiles, is_source, named_files, outside_remedy, usability_problems
 from kit.manifest.load import document_problems, loaded
 from kit.manifest.parts import Model
+from kit.manifest.pin_folder import fill_in
 from kit.manifest.pin_hub import is_pinned, pin_repo
 from kit.manifest.places import Places
 from kit.manifest.templates import reads_clock
-from kit.paths import UnsafePathError, regular_files
+from kit.paths import UnsafePathError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,8 +136,9 @@ def _listed(
         part["files"] = part.get("files") or {shipped.file_name(named.source.shipped): None}
     if part.get("files") is None:
         try:
-            part["files"] = dict.fromkeys(regular_files(places.folder(named.source)))
-        except (UnsafePathError, OSError) as error:
-            problem = Problem(where, str(error), "keep files below the manifest's folder", f"{named.place}.path")
-            return named, [problem]
+            wrong = fill_in(places, named, part, where, filled)
+        except UnsafePathError as error:
+            wrong = [Problem(where, str(error), outside_remedy(places, named), f"{named.place}.path")]
+        if wrong:
+            return named, wrong
     return replace(named, names=tuple(part["files"])), []

@@ -10,7 +10,8 @@ from kit.errors import Trouble
 from kit.hub.content import is_as_listed
 from kit.hub.interface import HubError
 from kit.manifest.fetch import Absent, brought, listed, room_problems
-from kit.manifest.files import code_problems, may_run_code
+from kit.manifest.files import name_problems
+from kit.manifest.pin_folder import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from kit.manifest.places import Places
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-_ELSEWHERE = re.compile(r"consolidated.*\.safetensors|\..*|.*/.*")
-"""Files of a model repository that a manifest does not name by itself: the same weights in Mistral's own layout, hidden
-files, and whatever lies in folders (the same weights again, for other programs)."""
-_PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 
 
 def is_pinned(part: Document) -> bool:
@@ -82,10 +79,9 @@ def _fill_in(named: NamedFiles, part: Document, filled: dict[str, Json], listing
     part.clear()
     part |= ordered
     if part.get("files") is None:
-        names = sorted(name for name in listing.files if not (_ELSEWHERE.fullmatch(name) or may_run_code(name)))
-        part["files"] = dict.fromkeys(names)
-        left = sorted(listing.files.keys() - set(names))
-        filled[f"{named.place}.files"] = f"{len(names)} files; left out: {', '.join(left) or 'none'}"
+        choice = chosen(named, listing.files)
+        part["files"] = dict.fromkeys(choice.names)
+        filled[f"{named.place}.files"] = choice.told()
 
 
 def _name_problems(one: Absent, listing: Listing) -> list[Problem]:
@@ -95,14 +91,7 @@ def _name_problems(one: Absent, listing: Listing) -> list[Problem]:
         for name in one.names
         if name not in listing.files
     ]
-    coded = code_problems(one.named, one.where) if one.named.is_model else []
-    weights = coded or any(name.endswith(".safetensors") for name in one.names)
-    pickles = [name for name in listing.files if name.endswith(_PICKLES)]
-    if not one.names or (one.named.is_model and pickles and not weights):
-        what = f"has no weights as safetensors, only {', '.join(sorted(pickles)[:3]) or 'other files'}"
-        remedy = "name a revision that has them, such as refs/pr/1 where someone has converted them"
-        problems.append(one.problem(HubError(what, remedy)))
-    return problems + coded
+    return problems + (name_problems(one.named, one.where, listing.files) if one.named.is_model else [])
 
 
 def _to_download(one: Absent, listing: Listing, places: Places) -> int:

@@ -59,11 +59,9 @@ class Places:
 
         Args:
             source: files that have been checked.
-            scratch: where such a folder can be made, of links, for files of the Hub: beside them there may be others
-                that a model's loader would prefer, and that nobody has pinned.
+            scratch: where such a folder is made, of links: beside the files there may be others that a model's loader
+                would prefer, and that nobody has pinned.
         """
-        if source.repo is None:
-            return self.folder(source).resolve()
         for name in source.files:
             link, target = scratch / name, self.file(source, name).resolve()
             link.parent.mkdir(parents=True, exist_ok=True)

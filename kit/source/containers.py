@@ -10,11 +10,12 @@ from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
-from kit.canonical import MAX_ROW_BYTES, parse_json, quickly_parsed, rows_in
+from kit.canonical import MAX_ROW_BYTES, lines_in
 from kit.errors import Finding
 from kit.source.array import array_elements
 from kit.source.header import check_header
 from kit.source.interface import Located
+from kit.source.json_row import json_row
 from kit.source.parquet import read_parquet
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def read_table(path: Path, form: Format, where: Collection[str] = ()) -> Iterato
         if container == "csv":
             yield from _csv(path, stream, form.columns, wanted)
         elif container == "json":
-            yield from _json(path, stream)
+            yield from _json(path, stream, wanted)
         else:
-            for number, row in enumerate(rows_in(stream, str(path)), 1):
-                yield Located(f"{path}:{number}", row)
+            for number, line in enumerate(lines_in(stream, str(path)), 1):
+                yield Located(f"{path}:{number}", json_row(line, f"{path}:{number}", wanted))
 
 
 @contextmanager
@@ -93,13 +94,10 @@ class _Bounded(RawIOBase):
         return count
 
 
-def _json(path: Path, stream: BinaryIO) -> Iterator[Located]:
+def _json(path: Path, stream: BinaryIO, wanted: Container[str]) -> Iterator[Located]:
     for index, element in enumerate(array_elements(stream, path)):
         where = f"{path}:$[{index}]"
-        row = quickly_parsed(element) or parse_json(element, where)
-        if not isinstance(row, dict):
-            raise Finding.of(where, "is not a JSON object")
-        yield Located(where, row)
+        yield Located(where, json_row(element, where, wanted))
 
 
 def _csv(path: Path, stream: BinaryIO, columns: Collection[str], wanted: Container[str]) -> Iterator[Located]:
