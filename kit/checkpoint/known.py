@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
+from kit.canonical import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,9 @@ class Known:
 def known() -> Known:
     """Return what was known when the locks were made."""
     data = resources.files("kit.checkpoint").joinpath("known.json").read_bytes()
-    return msgspec.json.decode(data, type=Known)
+    document = cast("dict[str, Any]", parse_json(data, "known.json"))
+    values: dict[str, Any] = {name: frozenset(one) if isinstance(one, list) else one for name, one in document.items()}
+    return Known(**values)
 
 
 def architecture_fault(config: Mapping[str, Json]) -> tuple[str, str] | None:
