@@ -29,7 +29,7 @@ def known() -> dict[str, Any]:
         "text": sorted((native - registry._MULTIMODAL_MODELS.keys()) | _by_way_of_transformers()),
         "multimodal": sorted(multimodal | _composite(causal)),
         "quantizations": sorted({name.replace("_", "-") for name in QUANTIZATION_METHODS}),
-        "tokenizer_types": sorted(tokenizers),
+        "tokenizer_types": {kind: name.removesuffix("Fast") for kind, name in sorted(tokenizers.items())},
         "tokenizers": sorted({name.removesuffix("Fast") for name in tokenizers.values()} | {"PreTrainedTokenizer"}),
     }
 

@@ -22,7 +22,7 @@ AT_THE_SEAMS = {
     "kit.chat.tokenizer",
 }
 OWN_DOCUMENTS = {"bundle", "environment", "papers", "receipt", "remembered", "signer", "source", "store", "worker"} | {
-    *("arithmetic", "cli", "kit.engine.scripted", "kit.manifest.load", "kit.manifest.pin"),
+    *("arithmetic", "cli", "kit.engine.scripted", "kit.checkpoint.known", "kit.manifest.load", "kit.manifest.pin"),
 }
 """Rooms and modules that read what the kit itself has written, or what a user writes for it."""
 MAX_LINES = 360

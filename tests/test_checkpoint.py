@@ -224,6 +224,10 @@ UNLOADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no tokenizer": (removed("tokenizer.json"), "model: has no tokenizer; put tokenizer.json"),
     "half a tokenizer": (renamed("tokenizer.json", "vocab.json"), "model: has a vocab.json without merges.txt"),
+    "a SentencePiece model that would be cut otherwise": (
+        one_after_another(renamed("tokenizer.json", "tokenizer.model"), lambda one: settle(one, model_type="mistral")),
+        "model: transformers would not cut text as tokenizer.model alone says",
+    ),
     "no configuration": (removed("config.json"), "model: has no config.json"),
     "a missing shard": (shard_badly(c="model-00003-of-00003.safetensors"), "names model-00003-of-00003"),
     "an empty index": (one_after_another(shard, written(INDEX, "{}")), "names no files of weights"),
@@ -328,6 +332,12 @@ def test_code_is_no_matter_where_transformers_has_a_class() -> None:
     assert not needs_own_tokenizer({"model_type": "qwen2"}, mine)
     assert not needs_own_tokenizer({"model_type": "llama"}, mine | {"tokenizer_class": "LlamaTokenizerFast"})
     assert not needs_own_tokenizer({"model_type": "llama"}, {"auto_map": {"AutoProcessor": "p.P"}})
+
+
+def test_a_sentencepiece_model_alone_is_enough_where_transformers_has_its_class(project: Path) -> None:
+    renamed("tokenizer.json", "tokenizer.model")(project / "model")
+    written("tokenizer_config.json", '{"tokenizer_class": "LlamaTokenizer"}')(project / "model")
+    assert "tokenizer.model" in pinned(project)[0].manifest.model.source.files
 
 
 def test_what_is_known_of_the_libraries_is_what_the_installed_ones_say() -> None:

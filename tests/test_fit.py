@@ -295,7 +295,8 @@ def study(
         start += tensor.stored_bytes
     text = json.dumps(header).encode()
     (folder / "model/model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
-    (folder / "model/config.json").write_text(json.dumps(config), encoding="utf-8")
+    kind = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **config}
+    (folder / "model/config.json").write_text(json.dumps(kind), encoding="utf-8")
     document = draft()
     document["model"]["dtype"] = "bfloat16"
     document["finetune"]["training"] = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 8, "max_length": 4096,

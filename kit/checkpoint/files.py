@@ -19,8 +19,9 @@ INDEX = "model.safetensors.index.json"
 SUFFIX = ".safetensors"
 ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
+SENTENCEPIECE = "tokenizer.model"
 TOKENIZERS = frozenset(
-    {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"}
+    {"tokenizer.json", SENTENCEPIECE, "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"}
 )
 """Files of which one must be there to make tokens of a text (`vocab_files_names` of transformers' tokenizers)."""
 PROCESSORS = frozenset({"preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"})

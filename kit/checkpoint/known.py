@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
+from kit.canonical import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.canonical import Json
 
+_SENTENCEPIECE = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer")
 _OTHER = "use a model of a kind that it knows"
 _REMOTE = f"the kit runs no remote code; {_OTHER}"
 
@@ -38,17 +39,19 @@ class Known:
     """Architectures that vLLM serves with pictures or sound; it loads what reads those even where it need not."""
     quantizations: frozenset[str]
     """Methods by which weights may be quantized that vLLM loads."""
-    tokenizer_types: frozenset[str]
-    """Every `model_type` that transformers has a tokenizer class for."""
+    tokenizer_types: dict[str, str]
+    """Every `model_type` that transformers has a tokenizer class for → that class."""
     tokenizers: frozenset[str]
-    """Those classes."""
+    """All of its tokenizer classes."""
 
 
 @cache
 def known() -> Known:
     """Return what was known when the locks were made."""
     data = resources.files("kit.checkpoint").joinpath("known.json").read_bytes()
-    return msgspec.json.decode(data, type=Known)
+    document = cast("dict[str, Any]", parse_json(data, "known.json"))
+    values: dict[str, Any] = {name: frozenset(one) if isinstance(one, list) else one for name, one in document.items()}
+    return Known(**values)
 
 
 def architecture_fault(config: Mapping[str, Json]) -> tuple[str, str] | None:
@@ -88,5 +91,17 @@ def needs_own_tokenizer(config: Mapping[str, Json], tokenizer: Mapping[str, Json
     remote = tokenizer.get("auto_map")
     if not remote or (isinstance(remote, dict) and not remote.get("AutoTokenizer")):
         return False
-    name = str(tokenizer.get("tokenizer_class")).removesuffix("Fast")
-    return config.get("model_type") not in known().tokenizer_types and name not in known().tokenizers
+    return config.get("model_type") not in known().tokenizer_types and _class(tokenizer) not in known().tokenizers
+
+
+def converts_sentencepiece(config: Mapping[str, Json], tokenizer: Mapping[str, Json]) -> bool:
+    """Tell whether transformers cuts text as a tokenizer.model alone says.
+
+    Where it falls back to its general class, it forgets the space that the model puts before a text, or all spaces.
+    """
+    name, kind = _class(tokenizer), config.get("model_type")
+    return name in _SENTENCEPIECE and known().tokenizer_types.get(str(kind), name) == name
+
+
+def _class(tokenizer: Mapping[str, Json]) -> str:
+    return str(tokenizer.get("tokenizer_class")).removesuffix("Fast")

@@ -16,6 +16,7 @@ from kit.checkpoint.files import (
     INDEX,
     OPTIONAL,
     PICKLES,
+    SENTENCEPIECE,
     SUFFIX,
     TOKENIZER_CONFIG,
     TOKENIZERS,
@@ -23,7 +24,7 @@ from kit.checkpoint.files import (
     is_readable,
     may_run_code,
 )
-from kit.checkpoint.known import architecture_fault, needs_own_tokenizer
+from kit.checkpoint.known import architecture_fault, converts_sentencepiece, needs_own_tokenizer
 from kit.errors import KitError, Problem
 from kit.lenient import read_lenient_json
 
@@ -128,11 +129,15 @@ def _model_faults(names: Collection[str], configs: Mapping[str, Mapping[str, Jso
 
 
 def _tokenizer_faults(names: Collection[str], configs: Mapping[str, Mapping[str, Json]]) -> Iterator[Fault]:
+    config, tokenizer = configs.get(CONFIG, {}), configs.get(TOKENIZER_CONFIG, {})
     if not TOKENIZERS.intersection(names):
         yield Fault("has no tokenizer", "put tokenizer.json there, or tokenizer.model")
     elif "vocab.json" in names and "merges.txt" not in names and len(TOKENIZERS.intersection(names)) == 1:
         yield Fault("has a vocab.json without merges.txt", "get merges.txt, or tokenizer.json")
-    if needs_own_tokenizer(configs.get(CONFIG, {}), configs.get(TOKENIZER_CONFIG, {})):
+    elif TOKENIZERS.intersection(names) == {SENTENCEPIECE} and not converts_sentencepiece(config, tokenizer):
+        what = f"transformers would not cut text as {SENTENCEPIECE} alone says, for this model_type and tokenizer_class"
+        yield Fault(what, "put the tokenizer.json there that was published with it")
+    if needs_own_tokenizer(config, tokenizer):
         remedy = "the kit runs no remote code; save the tokenizer as tokenizer.json, or use a model that needs none"
         yield Fault(f"{TOKENIZER_CONFIG} asks for code of its own (auto_map)", remedy)
 
