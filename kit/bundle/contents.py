@@ -67,6 +67,10 @@ class Contents:
         """Return how the prompts of a cell were asked and judged, its arm's variation included."""
         return self.arms[cell.weights.arm].evaluations[cell.evaluation]
 
+    def can_be_cut_off(self, cell: Cell) -> bool:
+        """Tell whether an end at `max_tokens` says anything: of a letter, one token by design, or a recording, not."""
+        return self.evaluation(cell).choices is None and not self.manifest.model.is_recorded
+
     @property
     def withheld(self) -> tuple[str, ...]:
         """The evaluations whose texts are withheld."""

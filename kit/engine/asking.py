@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from kit.chat.tokenizer import rendered, rendered_text
-
 from kit.engine.ends import ANSWER, end_complaints, ending_ids, special_tokens, written_after
 
 if TYPE_CHECKING:
