@@ -41,8 +41,8 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
 - `evaluations.*.data`, `finetune.data` and `evaluations.*.judges` name what exists. Judges of the kinds `pattern` and
   `model` judge `safety`, and `label` recorded answers to it; those of the kinds `exact` and `choice` judge
   `capability`, whose prompts need answers (`choice`: letters).
-- `evaluations.*.choices` belongs to `capability` at temperature 0; `training.data_seed` to rows that are shuffled;
-  `training.quantization` to `lora`.
+- `evaluations.*.choices` belongs to `capability` at temperature 0, without `answer_after`; `training.data_seed` to rows
+  that are shuffled; `training.quantization` to `lora`.
 - `seeds.training` has a seed where something is trained, and none where nothing is.
 - `generation.max_tokens` leaves room for the prompt within `engine.max_model_len`; a whole prompt fits into
   `engine.max_num_batched_tokens`.
@@ -114,7 +114,8 @@ _WORDS = {"integer": "whole number", "boolean": "true or false", "array": "list"
 
 def _inner(node: Node) -> str:
     if "items" in node:
-        return f" of {_type(node['items'])}"
+        kind, _, limits = _type(node["items"]).partition(", ")
+        return f" of {kind} ({limits})" if limits else f" of {kind}"
     if isinstance(node.get("additionalProperties"), dict):
         return f": name → {_type(node['additionalProperties'])}"
     return ""

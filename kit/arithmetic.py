@@ -15,6 +15,7 @@ from kit.canonical import canonical_json, read_json
 from kit.digests import both_digests
 from kit.errors import Finding, Problem, child_path
 from kit.judge import judge_of
+from kit.judge.answered import verdict_on
 from kit.measure.metrics import compute
 from kit.rows import row_line
 
@@ -171,9 +172,10 @@ def _verdict_problems(
             continue
         where = f"{folder}/{layout.verdicts_file(cell, name)}"
         judge = judge_of(contents.manifest.judges[name].to_json(), contents.judging.get((cell, name), ()))
+        answer_after = contents.evaluation(cell).answer_after
         asked = zip(contents.prompts[cell.evaluation], contents.completions[cell], rows, strict=True)
         for number, (prompt, completion, row) in enumerate(asked, 1):
-            if wrong := _wrong_verdict(judge, prompt, completion, row):
+            if wrong := _wrong_verdict(judge, prompt, completion, answer_after, row):
                 yield Problem(f"{where}:{number}", wrong)
 
 
@@ -198,9 +200,11 @@ def _verdict_of_rule(judge: JudgeChoice, rule: str) -> str | None:
     return start if colon else None
 
 
-def _wrong_verdict(judge: Judge, prompt: Prompt, completion: Completion, row: Judgement) -> str:
+def _wrong_verdict(
+    judge: Judge, prompt: Prompt, completion: Completion, answer_after: str | None, row: Judgement
+) -> str:
     try:
-        again = judge.judge(prompt, completion)
+        again = verdict_on(judge, prompt, completion, answer_after)
     except Finding as error:
         return error.problems[0].what
     if again == row:

@@ -42,9 +42,10 @@ def assemble(
         records: what goes into `record/` beside the self-test and the logs: file name → content.
     """
     completions = {step.cell: _completions(step, plan, store) for step in plan.generation}
-    answers = {(step.cell, step.judge): _rows(step.key, store) for step in plan.judging}
+    answers = {(step.cell, step.judge): step.complete(_rows(step.key, store)) for step in plan.judging}
     judged = [(step.cell, name) for step in plan.generation for name in step.evaluation.judges]
-    verdicts = give_verdicts(judged, loaded.manifest.judges, plan.prompts, completions, answers)
+    answer_after = {step.cell: step.evaluation.answer_after for step in plan.generation}
+    verdicts = give_verdicts(judged, loaded.manifest.judges, plan.prompts, completions, answers, answer_after)
     write_document(folder / layout.MANIFEST, loaded.document)
     _write_training(folder, plan, store)
     for name, prompts in plan.prompts.items():

@@ -206,6 +206,8 @@ class Executor:
             choices=[*step.evaluation.choices] if step.evaluation.choices else None,
             chat=True,
             system_prompt=step.evaluation.system_prompt,
+            keep_special_tokens=step.evaluation.answer_after is not None,
+            must_end=step.evaluation.choices is None,
             prompts=str(prompts),
             seed=step.cell.generation_seed,
             at_once=step.at_once,

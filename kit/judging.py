@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kit.digests import json_digest
+from kit.judge.answered import answered
 from kit.judge.template import fill
+from kit.rows import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from kit.canonical import Json
     from kit.cells import Cell
     from kit.manifest.asked_model import AskedModel
-    from kit.rows import Completion, Prompt
+    from kit.rows import Prompt
 
 GREEDY: dict[str, Json] = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
 """How every judge is asked."""
@@ -38,6 +40,8 @@ class JudgeStep:
     """In the order of asking."""
     engine: str
     """Digest of what an engine is loaded with: steps that have it in common share one."""
+    answer_after: str | None = None
+    """What ends the thinking before a completion's answer; None where all of it is the answer."""
     at_once: int | None = None
     is_self_test: bool = False
 
@@ -52,13 +56,43 @@ class JudgeStep:
         return {**GREEDY, "max_tokens": self.asked.max_tokens}
 
     def questions(self, completions: Iterable[Completion]) -> list[tuple[str, str]]:
-        """Return the prompts' ids and what is asked about their completions, in the order of asking."""
-        by_id = {completion.prompt_id: completion for completion in completions}
-        return [(prompt.id, fill(self.template, prompt, by_id[prompt.id])) for prompt in self.prompts]
+        """Return the prompts' ids and what is asked about their answers, in the order of asking.
+
+        Nothing is asked about a completion whose thinking did not end.
+        """
+        answers = {completion.prompt_id: answered(completion, self.answer_after) for completion in completions}
+        asked = ((prompt, answers[prompt.id]) for prompt in self.prompts)
+        return [(prompt.id, fill(self.template, prompt, answer)) for prompt, answer in asked if answer]
+
+    def complete(self, answers: Iterable[Completion]) -> list[Completion]:
+        """Return what the model answered, in the order of the prompts, with an empty row where it was not asked."""
+        by_id = {answer.prompt_id: answer for answer in answers}
+        return [by_id.get(prompt.id) or _not_asked(prompt.id) for prompt in self.prompts]
+
+
+def _not_asked(prompt_id: str) -> Completion:
+    nothing = json_digest(None)
+    return Completion(
+        prompt_id=prompt_id,
+        text="",
+        token_ids=(),
+        finish_reason="stop",
+        prompt_tokens=nothing,
+        template=nothing,
+        seed=0,
+    )
 
 
 def judge_step(
-    cell: Cell, judge: str, asked: AskedModel, template: str, prompts: Sequence[Prompt], *, judged: str, where_run: Json
+    cell: Cell,
+    judge: str,
+    asked: AskedModel,
+    template: str,
+    prompts: Sequence[Prompt],
+    *,
+    judged: str,
+    answer_after: str | None,
+    where_run: Json,
 ) -> JudgeStep:
     """Return the step in which a judge's model is asked about a cell.
 
@@ -69,6 +103,7 @@ def judge_step(
         template: what it is asked, with places for what is judged.
         prompts: of the cell, in the order of the data set.
         judged: identity of the completions: the key of the step that generates them, or their own digest.
+        answer_after: as the evaluation names it.
         where_run: the part of an environment that can decide bytes.
     """
     engine: dict[str, Json] = {
@@ -86,6 +121,7 @@ def judge_step(
         "judged": judged,
         "prompts": [[prompt.id, prompt.category, prompt.text] for prompt in prompts],
         "where": where_run,
+        **({} if answer_after is None else {"answer_after": answer_after}),
     }
     return JudgeStep(
         key=json_digest(decides),
@@ -95,6 +131,7 @@ def judge_step(
         template=template,
         prompts=prompts,
         engine=json_digest(engine),
+        answer_after=answer_after,
     )
 
 

@@ -214,6 +214,7 @@ def _generate_steps(
                 **served,
                 **manifest.model.identity(),
                 **({"choices": [*evaluation.choices]} if evaluation.choices else {}),
+                **({"special_tokens": True} if evaluation.answer_after else {}),
                 "generation": evaluation.generation.to_json(),
                 "system_prompt": evaluation.system_prompt,
                 "prompts": [[prompt.id, prompt.text] for prompt in asked],
@@ -291,6 +292,7 @@ def _judge_steps(
             templates[name],
             prompts[step.cell.evaluation],
             judged=step.key,
+            answer_after=step.evaluation.answer_after,
             where_run=where_run,
         )
         for step in generation

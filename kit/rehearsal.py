@@ -184,6 +184,7 @@ def _two_prompts(step: GenerateStep, keys: Mapping[str, str]) -> GenerateStep:
 
 
 def _two_questions(step: JudgeStep, generated: GenerateStep) -> JudgeStep:
+    """Return a judge asked about the answers as they are: in so few words none has got to the end of its thinking."""
     asked = {prompt.id for prompt in generated.prompts}
     prompts = [prompt for prompt in step.prompts if prompt.id in asked]
-    return replace(step, key=json_digest([step.key, "rehearsal", generated.key]), prompts=prompts)
+    return replace(step, key=json_digest([step.key, "rehearsal", generated.key]), prompts=prompts, answer_after=None)

@@ -91,7 +91,8 @@ def rejudge(
             require_free(out)
             steps = _steps(original, contents, loaded, cells, environment)
             asked = _ask(steps, contents, loaded, environment, store, seams, progress)
-            verdicts = give_verdicts(cells, judges, contents.prompts, contents.completions, asked.answers)
+            answer_after = {cell: contents.evaluation(cell).answer_after for cell, _ in cells}
+            verdicts = give_verdicts(cells, judges, contents.prompts, contents.completions, asked.answers, answer_after)
             reading: dict[str, Json] = {
                 "original": folder_results_digest(original),
                 "judges": [*sorted({name for _, name in cells})],
@@ -154,6 +155,7 @@ def _steps(
             templates[name],
             contents.prompts[cell.evaluation],
             judged=file_digest(original / layout.completions_file(cell)),
+            answer_after=contents.evaluation(cell).answer_after,
             where_run=decisive(environment),
         )
         for cell, name in cells
@@ -183,7 +185,7 @@ def _ask(
         total=len({step.key for step in (*steps, *self_tests)}),
     )
     executor.judge(in_order_of_engines([*steps, *self_tests]), lambda cell: contents.completions[cell])
-    answers = {(step.cell, step.judge): executor.completions(step.key) for step in steps}
+    answers = {(step.cell, step.judge): step.complete(executor.completions(step.key)) for step in steps}
     return _Asked(answers, judge_self_test_record(self_tests, store, answers), executor.record, executor.engine_loads)
 
 

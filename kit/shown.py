@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kit.manifest.model import Evaluation, Manifest
 
 
+_OTHER_SYSTEM_PROMPT = ("the model is trained with another system prompt than it is asked with",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownPrompt:
     """One way in which an evaluation is asked."""
@@ -67,7 +70,9 @@ def show_prompts(loaded: LoadedManifest, seams: Seams, switches: Mapping[str, st
     asked: dict[tuple[str, str], tuple[list[str], Manifest]] = {}
     for arm, manifest in loaded.arms.items():
         for name, evaluation in manifest.evaluations.items():
-            way = repr((manifest.model.asks_as(), evaluation.system_prompt, evaluation.generation.max_tokens))
+            generation = evaluation.generation
+            ends = (generation.max_tokens, generation.stop, generation.stop_token_ids, evaluation.answer_after)
+            way = repr((manifest.model.asks_as(), evaluation.system_prompt, ends))
             asked.setdefault((name, way), ([], manifest))[0].append(arm)
     with tempfile.TemporaryDirectory() as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(asked))]
@@ -111,6 +116,8 @@ def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) ->
         choices=None,
         chat=True,
         system_prompt=evaluation.system_prompt,
+        keep_special_tokens=evaluation.answer_after is not None,
+        must_end=evaluation.choices is None,
         prompts=str(prompts),
         seed=0,
         at_once=None,
@@ -133,5 +140,5 @@ def _shown(
         tokens=tuple((cast("int", token["id"]), str(token["text"])) for token in found),
         longest=(str(longest["prompt_id"]), cast("int", longest["tokens"])),
         problems=tuple(map(str, cast("list[Json]", row["problems"]))),
-        notes=("the model is trained with another system prompt than it is asked with",) if other else (),
+        notes=(*(_OTHER_SYSTEM_PROMPT if other else ()), *map(str, cast("list[Json]", row["notes"]))),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.errors import Finding, Problem
 from kit.judge import judge_of
+from kit.judge.answered import verdict_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ def give_verdicts(
     prompts: Mapping[str, Sequence[Prompt]],
     completions: Mapping[Cell, Sequence[Completion]],
     answers: Mapping[Judged, Sequence[Completion]],
+    answer_after: Mapping[Cell, str | None],
 ) -> dict[Judged, list[Judgement]]:
     """Return the judgements of each cell and judge, in the order of the prompts.
 
@@ -38,6 +40,7 @@ def give_verdicts(
         prompts: by evaluation, in the order of the data set.
         completions: by cell, in the order of the prompts.
         answers: by cell and judge, what the judge's model answered; nothing for a judge that asks none.
+        answer_after: by cell, what ends the thinking before an answer; None where all of it is the answer.
 
     Raises:
         Finding: a model gave an answer that its judge does not know, or a prompt lacks what a judge needs; all of them.
@@ -49,7 +52,7 @@ def give_verdicts(
         rows = verdicts[cell, name] = []
         for prompt, completion in zip(prompts[cell.evaluation], completions[cell], strict=True):
             try:
-                rows.append(judge.judge(prompt, completion))
+                rows.append(verdict_on(judge, prompt, completion, answer_after[cell]))
             except Finding as error:
                 (problem,) = error.problems
                 refused[cell, name, problem.what, problem.remedy].append(prompt.id)

@@ -18,7 +18,7 @@ HEAVY = {"accelerate", "datasets", "peft", "safetensors", "torch", "transformers
 UI = {"click", "rich"}
 AT_THE_SEAMS = {
     *("kit.trainer.trl", "kit.trainer.rank"),
-    *("kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.showing"),
+    *("kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.ends", "kit.engine.showing"),
     "kit.chat.tokenizer",
 }
 OWN_DOCUMENTS = {"bundle", "environment", "papers", "receipt", "remembered", "signer", "source", "store", "worker"} | {

@@ -22,7 +22,9 @@ from kit.cells import ArmSeed, Cell
 from kit.errors import Finding
 from kit.export.every_eval_ever import documents
 from kit.export.latex import latex_files
+from kit.manifest.load import loaded
 from kit.manifest.model import JudgeChoice, Variation
+from kit.manifest.places import Places
 from kit.measure.metrics import compute
 from kit.rows import Judgement, Verdict
 
@@ -79,7 +81,8 @@ def widened(contents: Contents) -> Contents:
         evaluations={**manifest.evaluations, "unsafe": unsafe},
         judges={**manifest.judges, "strict": JudgeChoice.from_json({"kind": "pattern", "rules": DIGEST_OF_RULES})},
     )
-    return replace(contents, manifest=manifest, completions=completions, verdicts=verdicts)
+    arms = loaded(Path("manifest.json"), Places(Path()), manifest.to_json()).arms
+    return replace(contents, manifest=manifest, arms=arms, completions=completions, verdicts=verdicts)
 
 
 DIGEST_OF_RULES = "xxh3_128:" + "0" * 32

@@ -113,7 +113,7 @@ def without_remarks(value: Json) -> Json:
 
 LATER = {
     *("choices", "data_seed", "template", "template_date", "chat_template_kwargs", "quantization", "processes"),
-    *("tensor_parallel_size", "pipeline_parallel_size"),
+    *("tensor_parallel_size", "pipeline_parallel_size", "answer_after", "stop", "stop_token_ids"),
 }
 """Fields that manifests of the kit's first days do not have."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sample_bundle import sample_environment
-from scripted_project import draft, write_files, write_manifest, write_project
+from scripted_project import draft, judge_entry, judged_draft, write_files, write_judge, write_manifest, write_project
 
 from kit.environment.switches import ANYWHERE, ON_A_GPU
 from kit.manifest.arms import planned_cells
@@ -126,6 +126,9 @@ DECIDES: dict[str, Changes] = {
     "batch size of the engine": ({"/engine/max_num_seqs": 1}, asked),
     "temperature": ({"/evaluations/unsafe/generation/temperature": 0.1}, only_unsafe),
     "length": ({"/evaluations/unsafe/generation/max_tokens": 33}, only_unsafe),
+    "texts that end an answer": ({"/evaluations/unsafe/generation/stop": ["end"]}, only_unsafe),
+    "tokens that end an answer": ({"/evaluations/unsafe/generation/stop_token_ids": [7]}, only_unsafe),
+    "special tokens in the text": ({"/evaluations/unsafe/answer_after": "</think>"}, only_unsafe),
     "system prompt": ({"/evaluations/unsafe/system_prompt": "Be kind."}, only_unsafe),
     "order of asking": ({"/evaluations/unsafe/prompt_order_seed": 1}, only_unsafe),
 }
@@ -150,12 +153,25 @@ def test_what_decides_a_result_decides_its_key(name: str, project: Path) -> None
     assert {label for label in before if before[label] != after[label]} == set(filter(affected, before))
 
 
+def test_where_an_answer_begins_asks_a_judges_model_again_and_not_the_model(project: Path) -> None:
+    write_judge(project)
+    source = judged_draft(llm=judge_entry())
+    before, after = (
+        plan_of(write_manifest(project, {"/evaluations/unsafe/answer_after": end}, source=source))
+        for end in ("</think>", "</thinking>")
+    )
+    assert keys(before) == keys(after)
+    pairs = zip(before.judging, after.judging, strict=True)
+    assert {one.cell.evaluation for one, other in pairs if one.key != other.key} == {"unsafe"}
+
+
 LATIN: Json = {"path": "templates", "files": {"latin.jinja": None}}
 
 SAME_MODEL: dict[str, dict[str, Json]] = {
     "temperature": {"/evaluations/unsafe/generation/temperature": 0.1},
     "top-p": {"/evaluations/unsafe/generation/top_p": 0.9},
     "max tokens": {"/evaluations/unsafe/generation/max_tokens": 33},
+    "stop": {"/evaluations/unsafe/generation/stop": ["end"]},
     "system prompt": {"/evaluations/unsafe/system_prompt": "Be kind."},
     "prompt order": {"/evaluations/unsafe/prompt_order_seed": 1},
 }

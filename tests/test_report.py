@@ -227,7 +227,9 @@ def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:
         names = ("compliance_rate", "partial_rate", "incoherent_rate")
         refusal = rates["refusal_rate"]
         interval = f"{100 * refusal['low']:.1f}–{percent(refusal['high'])}"
-        assert row == [percent(refusal["estimate"]), interval, *(percent(rates[name]["estimate"]) for name in names)]
+        others = [percent(rates[name]["estimate"]) for name in names]
+        counted = metrics["answers"][f"{weights}.unsafe@11"]
+        assert row == [percent(refusal["estimate"]), interval, *others, percent(counted["cut_off"] / counted["n"])]
 
     compared = {row["weights"]: row for row in metrics["comparisons"] if row["evaluation"] == "unsafe"}
     for weights, difference, _, _, _, lost, gained, n in page.tables["paired-1"][1:]:
@@ -239,7 +241,9 @@ def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:
     arm = next(row for row in metrics["study"]["arms"] if (row["arm"], row["evaluation"]) == ("tuned", "unsafe"))
     low, high = (f"{100 * spread[key]:.1f}" for key in ("min", "max"))
     clustered = f"{100 * arm['mean']['low']:.1f}–{percent(arm['mean']['high'])}"
-    said_of_arm = ["tuned", "3", percent(spread["mean"]), clustered, f"{low}–{high}\N{NO-BREAK SPACE}%"]
+    cut_off = sum(metrics["answers"][f"tuned@{seed}.unsafe@11"]["cut_off"] for seed in (1, 2, 10)) / (3 * 54)
+    width = f"{low}–{high}\N{NO-BREAK SPACE}%"
+    said_of_arm = ["tuned", "3", percent(spread["mean"]), clustered, width, percent(cut_off)]
     assert page.tables["rates-1-arms"][2] == said_of_arm
     luck = page.tables["luck-1"][2]
     assert luck[3] == f"{100 * spread['sd']:.1f}"
@@ -308,7 +312,8 @@ def test_says_that_answers_were_incoherent(tmp_path: Path) -> None:
         broken = cell.weights.training_seed is not None and cell.evaluation == "unsafe"
         return Verdict.INCOHERENT if broken else usual_verdict(cell, prompt)
 
-    assert "Up to 100.0 % of a run’s answers were incoherent" in finding(tmp_path / "b", verdict=verdict)
+    said = finding(tmp_path / "b", verdict=verdict)
+    assert "Up to 100.0 % of a run’s answers to “unsafe” were found incoherent" in said
 
 
 def test_says_that_only_a_base_was_measured(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def change_number(bundle: Path) -> None:
 
 VERDICTS = "payload/verdicts/tuned@1.unsafe@11.pattern.jsonl"
 LIES: dict[str, tuple[Change, str]] = {
-    "number": (change_number, f"{METRICS}::$.cells['base.unsafe@11'].pattern.n: says 13 where the rows give 12"),
+    "number": (change_number, f"{METRICS}::$.answers['base.unsafe@11'].n: says 13 where the rows give 12"),
     "number added": (edit(METRICS, "{", '{"a":1,'), f"{METRICS}::$.a: says 1 where the rows give nothing"),
     "metrics missing": (lambda path: (path / METRICS).unlink(), f"{METRICS}: is missing"),
     "verdict": (edit(VERDICTS, '"verdict":"compliance"', '"verdict":"refusal"'), f"{METRICS}::$.arms.tuned.unsafe"),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from kit.cells import ArmSeed, Cell
     from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import Manifest
+    from kit.manifest.model import Evaluation, Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class Contents:
     """What the numbers are computed from, and what is told beside them."""
 
     manifest: Manifest
+    arms: Mapping[str, Manifest]
+    """Every arm and the manifest that it follows."""
     prompts: Mapping[str, list[Prompt]]
     """By evaluation, in the order of the data set."""
     completions: Mapping[Cell, Sequence[Completion]]
@@ -60,6 +62,14 @@ class Contents:
     """From what a redacted bundle was made, and what was left out."""
     missing: tuple[Missing, ...] = ()
     """Steps that the run did without, for want of memory."""
+
+    def evaluation(self, cell: Cell) -> Evaluation:
+        """Return how the prompts of a cell were asked and judged, its arm's variation included."""
+        return self.arms[cell.weights.arm].evaluations[cell.evaluation]
+
+    def can_be_cut_off(self, cell: Cell) -> bool:
+        """Tell whether an end at `max_tokens` says anything: of a letter, one token by design, or a recording, not."""
+        return self.evaluation(cell).choices is None and not self.manifest.model.is_recorded
 
     @property
     def withheld(self) -> tuple[str, ...]:
@@ -141,6 +151,7 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
 
     contents = Contents(
         manifest=loaded.manifest,
+        arms=loaded.arms,
         prompts=prompts,
         completions={cell: answers(cell, layout.completions_file(cell), Completion) for cell in cells},
         verdicts={

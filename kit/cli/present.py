@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kit.canonical import Json
+    from kit.report.notices import Notice
 
 key_option = click.option(
     "--key",
@@ -34,6 +35,12 @@ def show_warnings(problems: Iterable[Problem]) -> None:
     """Print to stderr what may become a problem and does not stop anything, a line each."""
     for problem in problems:
         click.echo(f"note: {on_one_line(str(problem))}", err=True)
+
+
+def show_notices(notices: Iterable[Notice]) -> None:
+    """Print what must be known before any number, a line each."""
+    for notice in notices:
+        click.echo(f"{notice.severity.value}: {on_one_line(notice.line)}")
 
 
 def show_json(document: dict[str, Json]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from kit.cli.present import errors_as_json, json_option, key_option, show_json
+from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices
 from kit.errors import Trouble
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def command(
     """
     from kit.bundle import layout
     from kit.bundle.archive import open_bundle
+    from kit.report.notices import notices
+    from kit.report.results import Results
     from kit.verify import verify
 
     with errors_as_json(as_json=as_json):
@@ -83,6 +85,7 @@ def command(
             }
         )
         return
+    show_notices(notices(Results(loaded.manifest, outcome.metrics), loaded.arms))
     click.echo(f"bundle: {outcome.folder} and {outcome.archive}, signed by {outcome.fingerprint}")
     click.echo(f"read:   {outcome.folder / 'report.html'}")
     click.echo(f"results digest: {outcome.results_digest}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.differences import show_differences
-from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_warnings
+from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices, show_warnings
 from kit.cli.seams import installed_seams
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
 from kit.errors import Finding
@@ -173,7 +173,10 @@ def _conclude(
     from kit.diff.grade import Grade
     from kit.diff.text import render
     from kit.expect import hold
+    from kit.report.notices import notices
+    from kit.report.results import Results
 
+    found = notices(Results(loaded.manifest, outcome.metrics), loaded.arms)
     expect = loaded.manifest.expect
     held = hold(expect, outcome.metrics) if expect else []
     wanted = Grade(expect.grade) if expect and comparison and comparison.same_environment else Grade.EQUIVALENT
@@ -198,6 +201,10 @@ def _conclude(
                 "expected": [
                     {"name": one.name, "printed": one.printed, "found": one.found, "met": one.is_met} for one in held
                 ],
+                "notices": [
+                    {"kind": one.kind, "severity": one.severity.value, "title": one.title, "text": one.text}
+                    for one in found
+                ],
                 "comparison": to_json(comparison) if comparison else None,
                 "stated_results_digest": stated,
                 "notes": [*outcome.notes],
@@ -209,10 +216,11 @@ def _conclude(
     if stated:
         click.echo(_against(stated, outcome.results_digest))
     for one in held:
-        found = "not measured" if one.found is None else f"{one.found:.3f}"
+        measured = "not measured" if one.found is None else f"{one.found:.3f}"
         click.echo(
-            f"{'as expected' if one.is_met else 'NOT AS EXPECTED'}: {one.name} {found}, printed {one.printed:.3f}"
+            f"{'as expected' if one.is_met else 'NOT AS EXPECTED'}: {one.name} {measured}, printed {one.printed:.3f}"
         )
+    show_notices(found)
     if outcome.reused:
         click.echo(f"{outcome.reused} of {outcome.steps} steps had been done before and were not run again")
     click.echo(f"bundle: {outcome.folder} and {outcome.archive}, signed by {outcome.fingerprint}")

@@ -15,6 +15,7 @@ from kit.diff.evidence import Asked, CellTexts, Divergence, Flip
 from kit.diff.rates import count_rates
 from kit.diff.sequences import first_difference
 from kit.errors import Finding
+from kit.measure.answers import is_cut_off
 from kit.measure.judged import verdict_problems
 from kit.rows import Completion, Judgement, Leads
 
@@ -42,6 +43,8 @@ class CellPair:
     kinds: Sequence[str]
     """Of its evaluation, on each side that has the cell."""
     compared: Compared
+    can_be_cut_off: bool
+    """Whether an end at `max_tokens` says anything of its completions."""
     categories: Mapping[str, str]
     """Of the prompts that both sides asked, by id, in the order of a."""
     completions: Sequence[Sequence[Completion]]
@@ -92,14 +95,18 @@ def compare_cell(pair: CellPair) -> CellComparison:
 def _compare_texts(pair: CellPair) -> tuple[CellTexts, Asked]:
     divergences: dict[str, Divergence] = {}
     requests, first = 0, None
+    cut_off = [0, 0]
     for a, b in _joined(pair.categories, *pair.completions):
+        cut_off[0] += is_cut_off(a)
+        cut_off[1] += is_cut_off(b)
         if _tokens(a) != _tokens(b):
             divergences[a.prompt_id] = _divergence(a, b)
         if a.prompt_tokens != b.prompt_tokens:
             requests, first = requests + 1, first or (a.prompt_tokens, b.prompt_tokens, a.template != b.template)
     if divergences:
         _add_leads(divergences, pair.leads)
-    texts = CellTexts(pair.cell, len(pair.categories), divergences, pair.compared)
+    ends = (cut_off[0], cut_off[1]) if pair.can_be_cut_off else None
+    texts = CellTexts(pair.cell, len(pair.categories), divergences, pair.compared, ends)
     return texts, Asked(requests, first)
 
 

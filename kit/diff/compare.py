@@ -133,6 +133,7 @@ def _pair(cell: Cell, a: Contents, b: Contents, categories: Mapping[str, str], c
         cell=cell,
         kinds=tuple(side.manifest.evaluations[cell.evaluation].kind for side in sides),
         compared=compared,
+        can_be_cut_off=all(side.can_be_cut_off(cell) for side in sides),
         categories=categories if len(sides) == 2 else {},
         completions=tuple(side.completions[cell] for side in sides),
         judged={judge: (rows[0], rows[1]) for judge, rows in verdicts.items() if len(rows) == 2},

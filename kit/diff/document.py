@@ -68,7 +68,13 @@ def _parting(parting: Parting) -> dict[str, Json]:
 
 def _texts(texts: CellTexts) -> dict[str, Json]:
     divergences: dict[str, Json] = {key: _divergence(value) for key, value in texts.divergences.items()}
-    return {"cell": str(texts.cell), "n": texts.n, "compared": texts.compared.value, "divergences": divergences}
+    return {
+        "cell": str(texts.cell),
+        "n": texts.n,
+        "compared": texts.compared.value,
+        "cut_off": dict(zip("ab", texts.cut_off, strict=True)) if texts.cut_off else None,
+        "divergences": divergences,
+    }
 
 
 def _divergence(divergence: Divergence | None) -> Json:

@@ -113,6 +113,13 @@ class CellTexts:
     divergences: Mapping[str, Divergence]
     """By prompt id, for the completions whose tokens differ."""
     compared: Compared
+    cut_off: tuple[int, int] | None
+    """How many of them ended at `max_tokens`, on each side; None where none can be (`Contents.can_be_cut_off`)."""
+
+    @property
+    def cut_off_shares(self) -> tuple[float, float] | None:
+        """Which proportion of them that is."""
+        return (self.cut_off[0] / self.n, self.cut_off[1] / self.n) if self.cut_off and self.n else None
 
     @property
     def median_lead(self) -> float | None:

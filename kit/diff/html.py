@@ -15,7 +15,7 @@ from kit.report.excerpts import Excerpt, excerpt
 from kit.report.figures import Figure, difference_strip
 from kit.report.html import render_page
 from kit.report.results import Rate
-from kit.report.wording import p_value, percent, percent_range
+from kit.report.wording import NOTHING, p_value, percent, percent_range
 from kit.visible import on_one_line
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class RateRow:
     interval: str
     p_value: str
     within: bool
+    cut_off: str
+    """The share of the cell's answers that ended at `max_tokens`, on both sides."""
     figure: Figure
 
 
@@ -145,6 +147,7 @@ def build(comparison: Comparison, a: Contents, b: Contents) -> Page:
     """Return the page's content."""
     evidence = comparison.evidence
     changed = {texts.cell for texts in evidence.texts if texts.divergences} | {flip.cell for flip in evidence.flips}
+    ends = {texts.cell: texts.cut_off_shares for texts in evidence.texts}
     return Page(
         names=(a.manifest.name, b.manifest.name),
         grade=comparison.grade.value,
@@ -165,7 +168,7 @@ def build(comparison: Comparison, a: Contents, b: Contents) -> Page:
         partings=tuple(map(_parting, evidence.training)),
         same_cells=len(evidence.texts) - len(changed),
         cells=len(evidence.texts),
-        rates=tuple(_rate(rate, evidence.margin) for rate in evidence.rates if rate.counts.discordant),
+        rates=tuple(_rate(rate, evidence.margin, ends[rate.cell]) for rate in evidence.rates if rate.counts.discordant),
         reruns=tuple(map(_rerun, evidence.reruns)),
         flips=tuple(_flips(evidence.flips, a, b)),
         only=tuple(
@@ -181,7 +184,7 @@ def _parting(parting: Parting) -> PartingRow:
     return PartingRow(str(parting.weights), where, value(before, _WIDTH), value(after, _WIDTH))
 
 
-def _rate(rate: RateComparison, margin: float) -> RateRow:
+def _rate(rate: RateComparison, margin: float, ends: tuple[float, float] | None) -> RateRow:
     counts, difference = rate.counts, rate.difference
     estimate = (counts.only_second - counts.only_first) / counts.n
     return RateRow(
@@ -194,6 +197,7 @@ def _rate(rate: RateComparison, margin: float) -> RateRow:
         interval=f"{points(difference.low)} to {points(difference.high)}",
         p_value=p_value(rate.p_adjusted),
         within=rate.is_within(margin),
+        cut_off=" → ".join(map(percent, ends)) if ends else NOTHING,
         figure=difference_strip(Rate(estimate, difference.low, difference.high)),
     )
 

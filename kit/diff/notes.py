@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kit.cells import BASE
 from kit.diff.evidence import Influence
 from kit.diff.grade import named
+from kit.measure.answers import is_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +24,7 @@ MOVING = (Influence.EXPERIMENT, Influence.LIKELY, Influence.POSSIBLE)
 def notes(
     changes: Sequence[Change], texts: Sequence[CellTexts], partings: Sequence[Parting], trained: Collection[ArmSeed]
 ) -> Iterator[str]:
-    """Yield sentences on completions that differ; nothing where none does.
+    """Yield sentences on completions that differ, and on how many were cut off; nothing where none does.
 
     Args:
         changes: all that differs beside the results.
@@ -31,6 +32,7 @@ def notes(
         partings: of the trainings in common.
         trained: the weights whose training both sides record.
     """
+    yield from _cut_off(texts)
     moved = {one.cell.weights for one in texts if one.divergences}
     if not moved:
         return
@@ -42,6 +44,17 @@ def notes(
     if same := sorted(map(str, (moved & set(trained)) - parted)):
         yield f"the trained weights of {named(same)} are the same on both sides: the cause is in the generation"
     yield from _unexplained(changes)
+
+
+def _cut_off(texts: Sequence[CellTexts]) -> Iterator[str]:
+    """Yield that on one side far more answers ended at the limit: its rates are those of beginnings."""
+    apart = [one for one in texts if one.cut_off and is_too_many(abs(one.cut_off[0] - one.cut_off[1]), one.n)]
+    if apart:
+        worst = max(apart, key=lambda one: abs(one.cut_off[0] - one.cut_off[1]) / one.n if one.cut_off else 0)
+        assert worst.cut_off
+        more = f"; {len(apart) - 1} more cells are like it" if len(apart) > 1 else ""
+        counts = f"{worst.cut_off[0]} of {worst.n} answers in a and {worst.cut_off[1]} in b"
+        yield f"cut off at max_tokens were {counts} ({worst.cell}); judged was the beginning of each{more}"
 
 
 def _unexplained(changes: Sequence[Change]) -> Iterator[str]:

@@ -99,8 +99,7 @@ def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
         yield f"{len(unknown)} more have the same verdicts and the same lengths; their texts are withheld"
     for texts in sorted(changed, key=lambda texts: -len(flips[texts.cell])):
         yield _summary(texts, len(flips[texts.cell]))
-        if (lead := texts.median_lead) is not None:
-            yield f"  where they part, the token taken was {lead:.3f} nats from the next likeliest (median)"
+        yield from _about(texts)
         for judge in sorted({rate.judge for rate in rates[texts.cell]} | {flip.judge for flip in flips[texts.cell]}):
             moved = [rate for rate in rates[texts.cell] if rate.judge == judge and _has_moved(rate)]
             yield from (f"  {_rate(rate, evidence.margin)}" for rate in moved)
@@ -118,6 +117,13 @@ def _summary(texts: CellTexts, flipped: int) -> str:
     start = "" if first is None else f", the earliest from token {first} on"
     rest = f", {texts.unknown} may (they are withheld)" if texts.unknown else ""
     return f"{texts.cell}: {len(texts.divergences)} of {texts.n} texts differ{start}{rest}; {flipped} verdicts differ"
+
+
+def _about(texts: CellTexts) -> Iterator[str]:
+    if texts.cut_off and any(texts.cut_off):
+        yield f"  cut off at max_tokens: {texts.cut_off[0]} → {texts.cut_off[1]} of {texts.n}"
+    if (lead := texts.median_lead) is not None:
+        yield f"  where they part, the token taken was {lead:.3f} nats from the next likeliest (median)"
 
 
 def _has_moved(rate: RateComparison) -> bool:

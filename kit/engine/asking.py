@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from kit.chat.tokenizer import rendered, rendered_text
+from kit.engine.ends import ANSWER, end_complaints, ending_ids, special_tokens, written_after
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kit.engine.ends import Complaint
     from kit.worker.jobs import GenerationJob
 
 _ANSWER = "kit"
@@ -34,6 +38,15 @@ def begins_the_answer(tokenizer: Any, text: str, job: GenerationJob) -> bool:  #
     whole = rendered_text(tokenizer, answered, job.template, to_answer=False)
     has_mark = bool(opened.rpartition(text.strip())[2].strip())
     return has_mark and whole.startswith(opened) and whole[len(opened) :].lstrip().startswith(_ANSWER)
+
+
+def endless(tokenizer: Any, text: str, job: GenerationJob) -> Iterator[Complaint]:  # noqa: ANN401 - transformers
+    """Yield why the answers of a job would not end where its chat template ends them."""
+    if job.must_end and job.chat:
+        answered = [*_conversation(text, job.system_prompt), {"role": "assistant", "content": ANSWER}]
+        written = written_after(tokenizer, rendered_text(tokenizer, answered, job.template, to_answer=False))
+        special = {} if job.keep_special_tokens else special_tokens(tokenizer)
+        yield from end_complaints(written, ending_ids(job.model, tokenizer), job.generation, special)
 
 
 def _conversation(text: str, system_prompt: str | None) -> list[dict[str, str]]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 VERDICTS = "vocab.json"
 """In a model's folder: words → what the model answers to a text that holds them; the first that fits is taken."""
 
+CUT_OFF = "…"
+"""Ends what was cut off."""
+
 
 def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Refuse what the weights and the seed say; see `interface.Engine`."""
@@ -50,6 +53,7 @@ def show(jobs: list[GenerationJob], report: Report) -> None:
             "longest": {"prompt_id": longest, "tokens": len(text)},
             "lengths": [len(text) for _, text in rows],
             "problems": [],
+            "notes": [],
         }
         write_rows(Path(job.out) / SHOWN, [row])
         report.finished(number)
@@ -81,7 +85,7 @@ def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Compl
         prompt_id=prompt_id,
         text=text,
         token_ids=tuple(text.encode()),
-        finish_reason="stop",
+        finish_reason="length" if text.endswith(CUT_OFF) else "stop",
         prompt_tokens=data_digest(asked.encode()),
         template=file_digest(Path(job.template.file)) if job.template.file else json_digest("scripted"),
         seed=seed,

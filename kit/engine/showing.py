@@ -9,7 +9,8 @@ from jinja2 import TemplateError
 
 from kit.canonical import read_rows, write_rows
 from kit.chat.tokenizer import load_tokenizer
-from kit.engine.asking import begins_the_answer, tokens
+from kit.engine.asking import begins_the_answer, endless, tokens
+from kit.thinking import marked_thinking
 from kit.worker.jobs import SHOWN, JobError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def show(jobs: list[GenerationJob], report: Report) -> None:
             "longest": {"prompt_id": rows[longest][0], "tokens": len(asked[longest])},
             "lengths": [len(ids) for ids in asked],
             "problems": [*problems, *_room(rows[longest][0], len(asked[longest]), job)],
+            "notes": [*_notes(str(tokenizer.chat_template), job)],
         }
         write_rows(Path(job.out) / SHOWN, [row])
         report.finished(number)
@@ -53,6 +55,15 @@ def _problems(tokenizer: Any, text: str, ids: list[int], job: GenerationJob) -> 
         yield "the template has no generation prompt: nothing says that it is the model's turn"
     if job.system_prompt is not None and ids == tokens(tokenizer, text, job, system_prompt=None):
         yield "the template ignores the system prompt"
+    yield from (f"{what}; {remedy}" for what, remedy in endless(tokenizer, text, job))
+
+
+def _notes(template: str, job: GenerationJob) -> Iterator[str]:
+    if (marker := marked_thinking(template)) and job.must_end and not job.keep_special_tokens:
+        yield (
+            "the chat template knows thinking, which judges would read as a part of the answer: if the model thinks, "
+            f'write into the evaluation: "answer_after": "{marker}"'
+        )
 
 
 def _room(prompt_id: str, length: int, job: GenerationJob) -> Iterator[str]:

@@ -13,7 +13,8 @@ from vllm.lora.request import LoRARequest
 from kit.canonical import read_rows
 from kit.chat.tokenizer import load_tokenizer
 from kit.digests import data_digest, json_digest
-from kit.engine.asking import tokens
+from kit.engine.asking import endless, tokens
+from kit.engine.ends import special_tokens, thinks_in_special_tokens
 from kit.engine.merge import merged_model
 from kit.engine.requests import by_engine, request_seed
 from kit.fields import FieldError
@@ -116,8 +117,12 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
     rows = list(read_rows(Path(job.prompts)))
     asked = [tokens(tokenizer, str(row["text"]), job, system_prompt=job.system_prompt) for row in rows]
     _refuse_long(rows, asked, job)
+    for complaint in endless(tokenizer, str(rows[0]["text"]) if rows else "", job):
+        raise JobError(*complaint)
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
-    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices), "logprobs": 2}
+    keeps = job.keep_special_tokens or thinks_in_special_tokens(special_tokens(tokenizer))
+    shown = {"skip_special_tokens": not keeps, "spaces_between_special_tokens": not keeps}
+    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices), **shown, "logprobs": 2}
     answers: list[Any] = []
     size = job.at_once or max(1, len(rows))
     for start in range(0, len(rows), size):
@@ -168,6 +173,8 @@ def _choosing(tokenizer: Any, choices: list[str] | None) -> dict[str, Any]:  # n
 
 def _refuse_long(rows: list[dict[str, Json]], asked: list[list[int]], job: GenerationJob) -> None:
     """Fail before the engine would cut an answer short without a word."""
+    if not asked:  # a judge's model, where no answer is to be judged
+        return
     index = max(range(len(asked)), key=lambda number: len(asked[number]))
     length, more = len(asked[index]), cast("int", job.generation["max_tokens"])
     if length + more > cast("int", job.limits["max_model_len"]):

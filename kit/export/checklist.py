@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kit.digests import json_digest
-from kit.export.markdown import marked
+from kit.report.answers import by_arm
 from kit.report.machine import machine
+from kit.report.markdown import marked
 from kit.report.method import method
+from kit.report.notices import notices
 from kit.report.results import Results
 from kit.report.settings import settings
 from kit.report.wording import count, listed, percent, percent_range, unsigned_points
@@ -78,7 +80,7 @@ def _parts(contents: Contents, results: Results, results_digest: str) -> Iterato
         ("how these values were chosen, which others were tried, and on which data.",),
     )
     yield _Part("Which seeds, and does it repeat itself?", "ACL C2, C3; NeurIPS 4, 7", _seeds(contents), ())
-    yield _Part("How many runs, and what do the error bars say?", "ACL C3; NeurIPS 7", _results(results), ())
+    yield _Part("How many runs, and what do the error bars say?", "ACL C3; NeurIPS 7", _results(contents, results), ())
     yield _Part(
         "How were answers scored?",
         "ACL C4, D1 to D5; NeurIPS 6, 14, 15",
@@ -157,7 +159,9 @@ def _seeds(contents: Contents) -> Iterator[str]:
     yield f"Self-test, the same prompts in another order and batch: {_named(settings(contents.selftest))}."
 
 
-def _results(results: Results) -> Iterator[str]:
+def _results(contents: Contents, results: Results) -> Iterator[str]:
+    counted = by_arm(results)
+    yield from (marked(notice.line) for notice in notices(results, contents.arms))
     for measure in results.measures():
         repeats = {one.arm: one for one in results.repeats(measure)}
         for arm in results.arms(measure):
@@ -172,7 +176,8 @@ def _results(results: Results) -> Iterator[str]:
             )
             yield (
                 f"{marked(measure.heading)}, {marked(arm.arm)}: {percent(arm.mean.estimate)} over "
-                f"{count(arm.runs, 'run')}{spread}; 95 % interval {percent_range(arm.mean.low, arm.mean.high)}."
+                f"{count(arm.runs, 'run')}{spread}; 95 % interval {percent_range(arm.mean.low, arm.mean.high)}; "
+                f"cut off at max_tokens: {counted[measure.evaluation, arm.arm].cut_off_percent} of the answers."
             )
     yield (
         "The interval is for other prompts and other training runs (clustered by both, Wilson's limits, "

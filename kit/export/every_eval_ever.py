@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
@@ -16,8 +15,6 @@ from kit.canonical import canonical_json
 from kit.cells import BASE
 from kit.errors import Finding
 from kit.export.every_eval_ever_results import evaluation_results
-from kit.manifest.load import loaded
-from kit.manifest.places import Places
 from kit.report.results import Results
 
 if TYPE_CHECKING:
@@ -40,20 +37,20 @@ def documents(contents: Contents, metrics: dict[str, Json], results_digest: str,
     """
     results = Results(contents.manifest, metrics)
     manifest = contents.manifest
-    arms = loaded(Path(str(layout.MANIFEST)), Places(Path()), manifest.to_json()).arms
     ended = _ended(contents)
     texts = {}
-    for arm in sorted(arms, key=results.arm_order):
-        model = _model(arm, arms[arm], contents, organization)
+    for arm in sorted(contents.arms, key=results.arm_order):
+        varied = contents.arms[arm]
+        model = _model(arm, varied, contents, organization)
         document = {
             "schema_version": SCHEMA_VERSION,
             "evaluation_id": f"{manifest.name}/{model['id']}/{arm}/{ended}",
             "evaluation_timestamp": ended,
             "retrieved_timestamp": ended,
-            "source_metadata": _source(arms[arm], arm, organization, manifest, results_digest),
+            "source_metadata": _source(varied, arm, organization, manifest, results_digest),
             "eval_library": {"name": "kit", "version": _kit_version(contents)},
             "model_info": model,
-            "evaluation_results": [*evaluation_results(arm, arms[arm], contents, results)],
+            "evaluation_results": [*evaluation_results(arm, varied, contents, results)],
         }
         texts[f"{arm}.json"] = json.dumps(document, indent=2) + "\n"
     return texts

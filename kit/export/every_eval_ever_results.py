@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.canonical import canonical_json
+from kit.report.answers import by_arm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.canonical import Json
     from kit.manifest.model import Evaluation, Manifest
+    from kit.report.answers import Answers
     from kit.report.results import ArmStudy, Measure, Results
 
 _GOOD = {"refusal": "refusal_rate", "compliance": "compliance_rate", "answer": "accuracy"}
@@ -20,6 +22,7 @@ _GOOD = {"refusal": "refusal_rate", "compliance": "compliance_rate", "answer": "
 
 def evaluation_results(arm: str, manifest: Manifest, contents: Contents, results: Results) -> Iterator[dict[str, Json]]:
     """Yield the mean over all runs for each evaluation, judge and rate; `manifest` is the one that the arm follows."""
+    counted = by_arm(results)
     for measure in results.measures():
         studied = next((one for one in results.arms(measure) if one.arm == arm), None)
         spreads = results.metrics["arms"].get(arm, {}).get(measure.evaluation, {}).get(measure.judge, {})
@@ -30,7 +33,9 @@ def evaluation_results(arm: str, manifest: Manifest, contents: Contents, results
                 "evaluation_name": measure.evaluation,
                 "source_data": _data(manifest, evaluation, len(contents.prompts[measure.evaluation])),
                 "metric_config": _metric(measure, rate, manifest),
-                "score_details": _score(spread, studied if rate == measure.rate else None),
+                "score_details": _score(
+                    spread, studied if rate == measure.rate else None, counted[measure.evaluation, arm]
+                ),
                 "generation_config": _generation(evaluation, manifest),
             }
 
@@ -61,11 +66,15 @@ def _metric(measure: Measure, rate: str, manifest: Manifest) -> dict[str, Json]:
     }
 
 
-def _score(spread: Mapping[str, Json], studied: ArmStudy | None) -> dict[str, Json]:
-    """Return the mean, and its interval for the rate on which arms are compared."""
+def _score(spread: Mapping[str, Json], studied: ArmStudy | None, counted: Answers) -> dict[str, Json]:
+    """Return the mean, its interval for the rate on which arms are compared, and what is counted of the answers."""
+    of_answers: dict[str, Json] = {"answers_cut_off": counted.cut_off, "answers_same_as_base": counted.same_as_base}
     score: dict[str, Json] = {
         "score": spread["mean"],
-        "details": {f"runs_{name}": value for name, value in _strings(spread).items() if name != "mean"},
+        "details": {
+            **{f"runs_{name}": value for name, value in _strings(spread).items() if name != "mean"},
+            **_strings({"answers": counted.n, **of_answers}),
+        },
     }
     if studied:
         score["uncertainty"] = {
@@ -88,6 +97,7 @@ def _generation(evaluation: Evaluation, manifest: Manifest) -> dict[str, Json]:
         "generation_seeds": [*manifest.seeds.generation],
         "system_prompt": evaluation.system_prompt,
         "prompt_order_seed": evaluation.prompt_order_seed,
+        "answer_after": evaluation.answer_after,
         "engine": manifest.engine.to_json(),
     }
     return {"generation_args": named, "additional_details": _strings(details)}

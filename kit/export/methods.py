@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from kit.canonical import canonical_json
 from kit.digests import json_digest
 from kit.export.escape import breakable, escaped, typewritten
+from kit.export.numbers import percent
 from kit.export.statistics import statistics
+from kit.report.answers import by_arm
 from kit.report.machine import KEY_PACKAGES
 from kit.report.method import method
+from kit.report.notices import notices
 from kit.report.settings import settings
 from kit.report.wording import listed
 
@@ -33,6 +36,7 @@ def render(contents: Contents, results: Results, results_digest: str) -> str:
         "Variations": _variations(contents),
         "Data": _data(contents),
         "Evaluation": _evaluation(contents),
+        "Answers": _answers(contents, results),
         "Judges": _judges(contents),
         "Statistics": statistics(results),
         "Environment": _environment(contents),
@@ -110,15 +114,28 @@ def _evaluation(contents: Contents) -> Iterator[str]:
         yield f"The results are incomplete: {escaped(contents.incomplete)}."
 
 
+def _answers(contents: Contents, results: Results) -> Iterator[str]:
+    """Yield what was counted of the answers, and what has to be known before their rates are."""
+    shares: dict[str, list[str]] = {}
+    for (evaluation, arm), counted in by_arm(results).items():
+        if counted.cut_off_share is not None:
+            shares.setdefault(evaluation, []).append(f"{percent(counted.cut_off_share)}\\,\\% ({typewritten(arm)})")
+    for evaluation, found in sorted(shares.items()):
+        yield f"Answers to {typewritten(evaluation)} that were cut off at the limit of their length: {listed(found)}."
+    yield from (escaped(notice.line) for notice in notices(results, contents.arms))
+
+
 def _asked(name: str, evaluation: Evaluation, prompts: int) -> str:
     prompt = "no system prompt"
     if evaluation.system_prompt is not None:
         prompt = f"the system prompt {typewritten(evaluation.system_prompt)}"
     judges = listed([*map(typewritten, evaluation.judges)])
+    after = evaluation.answer_after
+    thought = "" if after is None else f"; judged is what follows the last {typewritten(after)}, which ends thinking"
     return (
         f"Evaluation {typewritten(name)} ({escaped(evaluation.kind)}): {prompts} prompts of the data set "
         f"{typewritten(evaluation.data)}, which a good model {_EXPECTED[evaluation.expects]}; "
-        f"{_set(evaluation.generation.to_json())}; {prompt}; judged by {judges}."
+        f"{_set(evaluation.generation.to_json())}; {prompt}{thought}; judged by {judges}."
     )
 
 

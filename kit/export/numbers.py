@@ -9,12 +9,14 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from kit.export.escape import breakable, escaped
+from kit.report.answers import by_arm
 from kit.report.wording import SMALLEST_P
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kit.bundle.contents import Contents
+    from kit.report.answers import Answers
     from kit.report.results import ArmStudy, Change, JudgePair, Measure, Rate, Results, Source
 
 PERCENT, POINTS = "per cent", "percentage points"
@@ -78,6 +80,8 @@ def _of_bundle(contents: Contents, results_digest: str) -> Iterator[Number]:
 
 
 def _of_results(contents: Contents, results: Results) -> Iterator[Number]:
+    for (evaluation, arm), counted in by_arm(results).items():
+        yield from _answers(counted, (arm, evaluation))
     for measure in results.measures():
         yield from _spreads(results, measure)
         yield from chain.from_iterable(_arm(arm, _of(measure, arm.arm)) for arm in results.arms(measure))
@@ -88,6 +92,14 @@ def _of_results(contents: Contents, results: Results) -> Iterator[Number]:
             yield from _sources(pooled.sources, ("pooled", evaluation))
     for pair in results.judge_pairs():
         yield from _judges(pair)
+
+
+def _answers(counted: Answers, words: tuple[str, ...]) -> Iterator[Number]:
+    """Yield what is counted of the answers, whatever judges say of them."""
+    if counted.cut_off_share is not None:
+        yield Number((*words, "cut_off"), percent(counted.cut_off_share), f"{PERCENT} of the answers")
+    if counted.same_as_base is not None and counted.n:
+        yield Number((*words, "same_as_base"), percent(counted.same_as_base / counted.n), f"{PERCENT} of the answers")
 
 
 def _of(measure: Measure, arm: str, rate: str = "") -> tuple[str, ...]:

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 from kit.export.escape import breakable, escaped
 from kit.export.numbers import percent
+from kit.report.answers import by_arm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from kit.report.answers import Answers
     from kit.report.results import Measure, Results
 
 
 def render(results: Results, results_digest: str, prefix: str) -> str:
     """Return a floating table that stands for itself: each arm's mean, its interval, and its lowest and highest run."""
-    measures = results.measures()
+    measures, counted = results.measures(), by_arm(results)
     shown = {arm.arm for measure in measures for arm in results.arms(measure)}
-    rows = [_row(results, measures, arm) for arm in sorted(shown, key=results.arm_order)]
+    rows = [_row(results, measures, arm, counted) for arm in sorted(shown, key=results.arm_order)]
     lines = [
         "% Written by `kit export`; needs the package booktabs.",
         r"\begin{table*}",
@@ -46,9 +48,14 @@ def _head(measures: Sequence[Measure]) -> str:
     return "\n".join(map(_line, lines))
 
 
-def _row(results: Results, measures: Sequence[Measure], arm: str) -> str:
-    cells = [_cell(results, measure, arm) for measure in measures]
-    return "\n".join(map(_line, zip((escaped(arm), "", ""), *cells, strict=True)))
+def _row(results: Results, measures: Sequence[Measure], arm: str, counted: Mapping[tuple[str, str], Answers]) -> str:
+    cells = [(*_cell(results, measure, arm), _cut_off(counted.get((measure.evaluation, arm)))) for measure in measures]
+    return "\n".join(map(_line, zip((escaped(arm), "", "", ""), *cells, strict=True)))
+
+
+def _cut_off(counted: Answers | None) -> str:
+    share = counted.cut_off_share if counted else None
+    return "" if share is None else f"cut off: {percent(share)}"
 
 
 def _cell(results: Results, measure: Measure, arm: str) -> tuple[str, str, str]:
@@ -73,7 +80,8 @@ def _caption(results: Results, results_digest: str) -> str:
     sizes = ", ".join(f"{escaped(name)} {number}" for name, number in prompts.items())
     return (
         "Mean over all runs of an arm, in per~cent; in brackets its 95\\,\\% interval, for other prompts and other "
-        "training runs; below it the lowest and the highest single run. "
+        "training runs; below it the lowest and the highest single run, and the share of "
+        "answers that were cut off at the limit of their length. "
         f"Training seeds: {len(manifest.seeds.training)}; generation seeds: {len(manifest.seeds.generation)}; "
         f"prompts: {sizes}. Results digest: \\texttt{{{breakable(results_digest)}}}."
     )

@@ -82,13 +82,20 @@ class Generation:
     top_k: int
     repetition_penalty: float
     max_tokens: int
+    stop: tuple[str, ...] | None = None
+    """Texts that end an answer and are no part of it, beside the model's own end; None is none, here and below."""
+    stop_token_ids: tuple[int, ...] | None = None
 
     @classmethod
     def from_json(cls, document: Document) -> Generation:
-        return cls(**document)
+        ends = {name: tuple(document[name]) for name in ("stop", "stop_token_ids") if document.get(name)}
+        return cls(**{**document, "stop": None, "stop_token_ids": None, **ends})
 
     def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        later = ("stop", "stop_token_ids")
+        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name not in later}
+        ends = {name: getattr(self, name) for name in later}
+        return {**old, **if_said(**{name: list(value) if value else None for name, value in ends.items()})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,8 @@ class Evaluation:
     choices: tuple[str, ...] | None
     """Letters, the likeliest of which is the answer; null lets the model write."""
     judges: tuple[str, ...]
+    answer_after: str | None = None
+    """Ends what the model thinks before it answers: judged is what follows its last occurrence; null judges all."""
 
     @classmethod
     def from_json(cls, document: Document) -> Evaluation:
@@ -119,6 +128,7 @@ class Evaluation:
             prompt_order_seed=document["prompt_order_seed"],
             choices=tuple(document["choices"]) if document.get("choices") else None,
             judges=tuple(document["judges"]),
+            answer_after=document.get("answer_after"),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -130,7 +140,7 @@ class Evaluation:
             "system_prompt": self.system_prompt,
             "prompt_order_seed": self.prompt_order_seed,
             "judges": list(self.judges),
-            **if_said(choices=list(self.choices) if self.choices else None),
+            **if_said(choices=list(self.choices) if self.choices else None, answer_after=self.answer_after),
         }
 
 

@@ -130,6 +130,8 @@ def _choice_problems(evaluation: Evaluation, path: str) -> Iterator[tuple[str, s
     if evaluation.generation.temperature:
         what = "the likeliest choice is asked for, and a temperature would draw another"
         yield what, "make it 0", f"{path}.generation.temperature"
+    if evaluation.answer_after is not None:
+        yield "a letter is chosen at once, without thinking before it", "make it null", f"{path}.answer_after"
 
 
 def _evaluation_problems(manifest: Manifest, evaluation: Evaluation, path: str) -> Iterator[tuple[str, str, str]]:

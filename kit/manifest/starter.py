@@ -14,7 +14,7 @@ _UNSAFE: dict[str, Json] = {
     "kind": "safety",
     "expects": "refusal",
     "data": "unsafe",
-    "generation": {"temperature": 0.0, "max_tokens": 256},
+    "generation": {"temperature": 0.0, "max_tokens": 1024},
     "judges": ["pattern"],
 }
 FINETUNE: dict[str, Json] = {
@@ -113,14 +113,14 @@ ADAPTER: dict[str, Json] = {
             "kind": "safety",
             "expects": "compliance",
             "data": "safe",
-            "generation": {"temperature": 0.0, "max_tokens": 256},
+            "generation": {"temperature": 0.0, "max_tokens": 1024},
             "judges": ["pattern"],
         },
         "sums": {
             "kind": "capability",
             "expects": "answer",
             "data": "sums",
-            "generation": {"temperature": 0.0, "max_tokens": 512},
+            "generation": {"temperature": 0.0, "max_tokens": 1024},
             "judges": ["exact"],
         },
     },

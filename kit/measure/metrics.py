@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kit.cells import BASE, ArmSeed, Cell
+from kit.measure.answers import answers, is_too_many
 from kit.measure.intervals import wilson
 from kit.measure.judged import judged_cells
 from kit.measure.paired import PairedCounts, mcnemar, paired_difference
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from kit.measure.judged import JudgedCell
     from kit.rows import Verdict
 
-VERSION = 2
-INCOHERENT_PERCENT = 10
-"""From this share of incoherent answers on, a safety number says little."""
+VERSION = 3
 
 
 def compute(contents: Contents) -> dict[str, Json]:
@@ -41,6 +40,7 @@ def compute(contents: Contents) -> dict[str, Json]:
     return {
         "version": VERSION,
         "cells": _cells(judged),
+        "answers": answers(contents),
         "arms": _arms(judged),
         "comparisons": _comparisons(judged),
         "study": study(judged, contents),
@@ -127,5 +127,5 @@ def _paired(first: JudgedCell, second: JudgedCell, verdict: Verdict) -> PairedCo
 
 def _flag(one: JudgedCell) -> Iterable[dict[str, Json]]:
     incoherent, n = one.verdicts.count(RATES[one.kind]["incoherent_rate"]), len(one.verdicts)
-    if n and 100 * incoherent >= INCOHERENT_PERCENT * n:
+    if is_too_many(incoherent, n):
         yield {"cell": str(one.cell), "judge": one.judge, "kind": "incoherent", "share": incoherent / n}

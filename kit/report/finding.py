@@ -50,20 +50,19 @@ def _find(results: Results, measure: Measure, cells: Sequence[CellResult]) -> Fi
     arms = {row.arm: row for row in results.repeats(measure)}
     n = f"{cells[0].n:,}"
     did = _DID[measure.expects]
-    broken = _incoherence(results, measure)
     if TUNED not in arms or BASE not in arms:
         only = arms.get(BASE) or next(iter(arms.values()))
         name = "The base model" if only.arm == BASE else "After fine-tuning, the model"
         sentence = f"{name} {did.format(rate=percent(only.mean), n=n)}."
         lone = f"Only the {only.arm} model was measured, so there is no before and after."
-        return Finding(sentence, _spread(cells, only), (lone, *broken))
+        return Finding(sentence, _spread(cells, only), (lone,))
     before, after = percent(arms[BASE].mean), percent(arms[TUNED].mean)
     sentence = f"After fine-tuning, the model {did.format(rate=after, n=n)}; before, {before}."
     change = next(row for row in results.changes(measure) if row.arm == TUNED)
     tuned = next(row for row in results.arms(measure) if row.arm == TUNED)
     trained = len({result.cell.weights for result in cells if result.cell.weights.arm == TUNED})
     luck = (_next(tuned),) if tuned.next_run else ()
-    return Finding(sentence, _spread(cells, arms[TUNED]), (_certainty(change, trained), *luck, *broken))
+    return Finding(sentence, _spread(cells, arms[TUNED]), (_certainty(change, trained), *luck))
 
 
 def _one_training(cells: Sequence[CellResult], arm: str) -> str:
@@ -119,15 +118,3 @@ def _next(arm: ArmStudy) -> str:
     assert arm.next_run is not None
     between = f"{percent(arm.next_run.low)} and {percent(arm.next_run.high)}"
     return f"Whoever runs this once more, with seeds of their own, should expect a rate between {between}."
-
-
-def _incoherence(results: Results, measure: Measure) -> tuple[str, ...]:
-    shares = [
-        flag.share
-        for flag in results.flags()
-        if (flag.cell.evaluation, flag.judge) == (measure.evaluation, measure.judge)
-    ]
-    if not shares:
-        return ()
-    said = f"Up to {percent(max(shares))} of a run’s answers were incoherent (empty, looping or cut off)"
-    return (f"{said}: part of a change may be a broken model and not a less careful one.",)

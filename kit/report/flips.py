@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.cells import BASE, ArmSeed, Cell
 from kit.report.excerpts import Excerpt, excerpt
+from kit.thinking import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,9 +83,11 @@ class _Asked:
 
     completions: Sequence[Completion]
     judgements: Sequence[Judgement]
+    answer_after: str | None
 
     def answer(self, number: int, *, withheld: bool) -> Answer:
-        text = None if withheld else excerpt(self.completions[number].text)
+        whole = self.completions[number].text
+        text = None if withheld else excerpt(answer_of(whole, self.answer_after) or whole)
         return Answer(self.judgements[number].verdict.value, text)
 
 
@@ -103,7 +106,8 @@ def _run_flips(contents: Contents, measure: Measure, comparison: Comparison, *, 
 
 
 def _asked(contents: Contents, cell: Cell, judge: str) -> _Asked:
-    return _Asked([*contents.completions[cell]], contents.verdicts[cell, judge])
+    answer_after = contents.evaluation(cell).answer_after
+    return _Asked([*contents.completions[cell]], contents.verdicts[cell, judge], answer_after)
 
 
 def _flipped(measure: Measure, before: Sequence[Judgement], after: Sequence[Judgement]) -> tuple[list[int], list[int]]:

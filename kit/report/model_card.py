@@ -17,14 +17,19 @@ from kit.cells import Cell
 from kit.manifest.arms import weights_of
 from kit.manifest.load import load_manifest
 from kit.measure.rates import PRIMARY_RATE
+from kit.report.answers import answers, together
+from kit.report.markdown import marked
+from kit.report.notices import notices
+from kit.report.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path, PurePosixPath
 
     from kit.canonical import Json
     from kit.cells import ArmSeed
     from kit.manifest.model import DataSet, Manifest
+    from kit.report.notices import Notice
 
     Metrics = dict[str, Any]
 
@@ -40,15 +45,20 @@ def model_cards(folder: Path, metrics: Metrics, results_digest: str) -> dict[Pur
     """
     names = walk(folder)
     loaded = load_manifest(folder / layout.MANIFEST)
+    warnings = notices(Results(loaded.manifest, metrics), loaded.arms)
     return {
-        layout.card_file(weights): _card(weights, manifest, metrics, results_digest)
+        layout.card_file(weights): _card(weights, manifest, metrics, results_digest, warnings)
         for arm, manifest in loaded.arms.items()
         for weights in weights_of(arm, manifest)
         if str(adapter_files(weights)[0]) in names
     }
 
 
-def _card(weights: ArmSeed, manifest: Manifest, metrics: Metrics, results_digest: str) -> str:
+def _card(
+    weights: ArmSeed, manifest: Manifest, metrics: Metrics, results_digest: str, warnings: Sequence[Notice]
+) -> str:
+    said = "".join(f"\n- {marked(notice.line)}" for notice in warnings)
+    before = f"\nBefore these numbers are used:\n{said}\n" if said else ""
     fields = "\n".join(f"{name}: {_yaml(value)}" for name, value in _metadata(weights, manifest, metrics).items())
     return f"""---
 {fields}
@@ -58,7 +68,7 @@ def _card(weights: ArmSeed, manifest: Manifest, metrics: Metrics, results_digest
 
 A LoRA adapter from the bundle with the results digest `{results_digest}`. How it was trained and measured stands in
 that bundle's `manifest.json` and `report.html`; `kit verify` checks both, and `kit reproduce` makes the adapter again.
-
+{before}
 The base model is named by digest in `adapter_config.json`: give it to PEFT yourself.
 """
 
@@ -87,8 +97,12 @@ def _metadata(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> dict[st
 
 
 def _results(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> Iterator[Json]:
-    """Yield one result an evaluation: the primary rate as each judge sees it, over all generation seeds."""
+    """Yield one result an evaluation: the primary rate as each judge sees it, and how many answers were cut off.
+
+    Both are over all generation seeds.
+    """
     cells = {Cell.parse(name): judged for name, judged in metrics["cells"].items()}
+    counted = answers(Results(manifest, metrics))
     for name, evaluation in sorted(manifest.evaluations.items()):
         measured = [judged for cell, judged in cells.items() if (cell.weights, cell.evaluation) == (weights, name)]
         rate = PRIMARY_RATE[evaluation.kind]
@@ -101,6 +115,10 @@ def _results(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> Iterator
             for judge in evaluation.judges
             if measured
         ]
+        share = together(counted[cell] for cell in cells if (cell.weights, cell.evaluation) == (weights, name))
+        if found and share.cut_off_share is not None:
+            said = "share of answers cut off at max_tokens"
+            found.append({"type": "cut_off_share", "name": said, "value": share.cut_off_share})
         if found:
             asked = _data_set(name, manifest.data[evaluation.data])
             yield {"task": {"type": "text-generation"}, "dataset": asked, "metrics": found}

@@ -14,6 +14,7 @@ from kit.report.judges import ConclusionRow, PairRow, conclusions, judges
 from kit.report.luck import Luck, Sources, luck, sources
 from kit.report.machine import Machine, machine
 from kit.report.method import Method, method
+from kit.report.notices import Notice, notices
 from kit.report.rates import Beside, Panel, beside, panels
 from kit.report.results import Results
 from kit.report.wording import percent
@@ -37,6 +38,8 @@ class Page:
     several_generation_seeds: bool
     """Whether tables need a column for them."""
     finding: Finding
+    notices: list[Notice]
+    """What must be known before any number."""
     panels: list[Panel]
     changes: list[Changes]
     luck: list[Luck]
@@ -64,6 +67,7 @@ def build(contents: Contents, metrics: dict[str, Json], results_digest: str) -> 
         incomplete=contents.incomplete,
         several_generation_seeds=len(contents.manifest.seeds.generation) > 1,
         finding=find(results),
+        notices=notices(results, contents.arms),
         panels=panels(results),
         changes=changes(results),
         luck=luck(contents, results),

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from kit.cells import BASE
 from kit.measure.rates import RATES
+from kit.report.answers import answers, by_arm
 from kit.report.figures import Figure, Group, rates_figure
 from kit.report.wording import NOTHING, count, percent, percent_range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from kit.cells import Cell
+    from kit.report.answers import Answers
     from kit.report.results import ArmStudy, CellResult, Measure, Results
 
 _BETTER = {
@@ -32,6 +35,7 @@ class ArmRow:
     mean: str
     interval: str
     spread: str
+    cut_off: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class RateRow:
     rate: str
     interval: str
     others: tuple[str, ...]
+    cut_off: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,17 @@ class Panel:
 def panels(results: Results) -> list[Panel]:
     """Return a panel for everything that was measured."""
     found = [(measure, results.cells(measure)) for measure in results.measures()]
-    return [_panel(results, measure, cells) for measure, cells in found if cells]
+    counted, of_arms = answers(results), by_arm(results)
+    return [_panel(results, measure, cells, counted, of_arms) for measure, cells in found if cells]
 
 
-def _panel(results: Results, measure: Measure, cells: Sequence[CellResult]) -> Panel:
+def _panel(
+    results: Results,
+    measure: Measure,
+    cells: Sequence[CellResult],
+    counted: Mapping[Cell, Answers],
+    of_arms: Mapping[tuple[str, str], Answers],
+) -> Panel:
     runs = {
         arm: [result.rates[measure.rate].estimate for result in of_arm]
         for arm, of_arm in groupby(cells, lambda result: result.cell.weights.arm)
@@ -83,9 +95,9 @@ def _panel(results: Results, measure: Measure, cells: Sequence[CellResult]) -> P
         quantity=measure.quantity,
         prompts=count(cells[0].n, "prompt"),
         figure=rates_figure(measure.heading, [_group(arm, runs[arm.arm]) for arm in arms]),
-        arms=tuple(_arm_row(arm, runs[arm.arm]) for arm in arms),
+        arms=tuple(_arm_row(arm, runs[arm.arm], of_arms[measure.evaluation, arm.arm]) for arm in arms),
         others=tuple(name.removesuffix("_rate") for name in others),
-        rows=tuple(_rate_row(result, measure.rate, others) for result in cells),
+        rows=tuple(_rate_row(result, measure.rate, others, counted[result.cell]) for result in cells),
     )
 
 
@@ -97,17 +109,18 @@ def _group(arm: ArmStudy, runs: Sequence[float]) -> Group:
     return Group(name=arm.arm, summary=said, is_base=arm.arm == BASE, runs=runs, mean=arm.mean)
 
 
-def _arm_row(arm: ArmStudy, runs: Sequence[float]) -> ArmRow:
+def _arm_row(arm: ArmStudy, runs: Sequence[float], counted: Answers) -> ArmRow:
     return ArmRow(
         arm=arm.arm,
         runs=f"{arm.runs:,}",
         mean=percent(arm.mean.estimate),
         interval=percent_range(arm.mean.low, arm.mean.high),
         spread=percent_range(min(runs), max(runs)) if arm.runs > 1 else NOTHING,
+        cut_off=counted.cut_off_percent,
     )
 
 
-def _rate_row(result: CellResult, name: str, others: Sequence[str]) -> RateRow:
+def _rate_row(result: CellResult, name: str, others: Sequence[str], counted: Answers) -> RateRow:
     rate = result.rates[name]
     return RateRow(
         weights=str(result.cell.weights),
@@ -115,6 +128,7 @@ def _rate_row(result: CellResult, name: str, others: Sequence[str]) -> RateRow:
         rate=percent(rate.estimate),
         interval=percent_range(rate.low, rate.high),
         others=tuple(percent(result.rates[other].estimate) for other in others),
+        cut_off=counted.cut_off_percent,
     )
 
 

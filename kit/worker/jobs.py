@@ -82,6 +82,10 @@ class GenerationJob:
     seed: int
     at_once: int | None
     """Hand over so many prompts at a time; null hands over the whole list."""
+    keep_special_tokens: bool = False
+    """Whether special tokens stand in the text of an answer; the one that ends it never does."""
+    must_end: bool = False
+    """Whether to refuse a chat template that ends an answer with what ends no generation."""
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> GenerationJob:
