@@ -42,7 +42,7 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
   `model` judge `safety`, and `label` recorded answers to it; those of the kinds `exact` and `choice` judge
   `capability`, whose prompts need answers (`choice`: letters).
 - `evaluations.*.choices` belongs to `capability` at temperature 0; `training.data_seed` to rows that are shuffled;
-  `training.quantization` to `lora`.
+  `training.quantization` to `lora`; `training.system_prompt` to conversations, not to the format `text`.
 - `seeds.training` has a seed where something is trained, and none where nothing is.
 - `generation.max_tokens` leaves room for the prompt within `engine.max_model_len`; a whole prompt fits into
   `engine.max_num_batched_tokens`.
@@ -51,7 +51,7 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
   `partial_rate` and `incoherent_rate` for safety, `accuracy` and `incoherent_rate` for capability.
 """
 
-SIMPLE = ("name", "seed", "digest", "relative_path", "repo", "revision")
+SIMPLE = ("name", "seed", "digest", "column", "relative_path", "repo", "revision")
 """Definitions that are types of a single value, not objects of their own."""
 SOURCES = ({"$ref": "#/$defs/source"}, {"$ref": "#/$defs/template_source"})
 """The rules of what has files: they are said once, above, and not with every such object."""

@@ -388,7 +388,8 @@ def test_rows_that_do_not_fit_are_all_named_with_file_line_and_reason(project: P
         "ROOT/data/unsafe.jsonl:2: the id '1' stands at ROOT/data/unsafe.jsonl:1 too; make ids unique\n"
         "ROOT/data/unsafe.jsonl:3: 'id' is not text; the format is 'prompts'\n"
         "data set 'sums': 1 of 1 prompts have no exact answer, the first is '1'; a capability set needs answers\n"
-        "ROOT/data/train.jsonl:1: 'completion' is empty; the format is 'prompt-completion'\n"
+        "ROOT/data/train.jsonl:1: 'completion' is empty; the format is 'prompt-completion'; "
+        'mend it, or leave such rows out: `rows.not_empty`: ["completion"]\n'
         "ROOT/data/train.jsonl:2: has no text in 'completion'; the format is 'prompt-completion'\n"
     )
 
@@ -489,7 +490,7 @@ def test_the_rows_that_a_variation_trains_on_are_read_too(project: Path) -> None
     edited(project, lambda one: one.update(variations=[{"name": "odd", "set": {"/finetune/data": "unsafe"}}]))
     assert problems_after(project, lambda _root: None) == (
         "data set 'unsafe': the format 'prompts' has no completions to train on; "
-        "use gsm8k, prompt-completion, messages, sharegpt, alpaca, dolly\n"
+        "use gsm8k, prompt-completion, messages, sharegpt, text, alpaca, dolly\n"
     )
 
 

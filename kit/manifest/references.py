@@ -104,6 +104,10 @@ def _finetune_problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     training = finetune.training if finetune else None
     if training and training.data_seed is not None and not training.shuffle:
         yield "nothing is shuffled", "make it null, or shuffle", "$.finetune.training.data_seed"
+    data = manifest.data.get(finetune.data) if finetune and finetune.data else None
+    if training and training.system_prompt is not None and data and data.format == "text":
+        what = "rows of plain text have no place for it"
+        yield what, "make it null, or train on conversations", "$.finetune.training.system_prompt"
     if training and training.quantization and finetune and finetune.lora is None:
         what, remedy = "weights in four bits cannot be trained", "make it null, or use the method `lora`"
         yield what, remedy, "$.finetune.training.quantization"
