@@ -687,19 +687,19 @@ def mapping_examples() -> list[tuple[dict[str, Any], str]]:
 
 @pytest.mark.parametrize(("columns", "content"), mapping_examples(), ids=["tsv", "lines", "no header", "jsonl"])
 def test_the_documented_mappings_are_read(tmp_path: Path, columns: dict[str, Any], content: str) -> None:
-    fields = schema()["$defs"]["columns"]["properties"]
-    assert columns.keys() <= fields.keys()
+    assert columns.keys() <= schema()["$defs"]["columns"]["properties"].keys()
     data = mapped(tmp_path, columns, content)
     if "completion" in columns:
-        first, second = load_examples(Places(tmp_path), "x", data)
-        assert first.texts == ("Be brief.", "Name a planet.", "Mars.")
-        assert second.texts == ("Name a tree, please.", "The oak.")
+        assert [one.texts for one in load_examples(Places(tmp_path), "x", data)] == [
+            ("Be brief.", "Name a planet.", "Mars."),
+            ("Name a tree, please.", "The oak."),
+        ]
         return
-    first, second = load_prompts(Places(tmp_path), "x", data)
-    assert (first.id, second.id) == ("1", "2")
-    assert (first.category, second.category) == (("forgery", "fraud") if "category" in columns else ("all", "all"))
-    assert (first.answer, second.answer) == (("42", "42") if "answer" in columns else (None, None))
-    assert first.text in content
+    found = load_prompts(Places(tmp_path), "x", data)
+    assert [one.id for one in found] == ["1", "2"]
+    assert [one.category for one in found] == (["forgery", "fraud"] if "category" in columns else ["all", "all"])
+    assert [one.answer for one in found] == (["42", "42"] if "answer" in columns else [None, None])
+    assert all(one.text in content for one in found)
 
 
 MANY_WAYS: dict[str, tuple[dict[str, Any], bytes | str]] = {
@@ -720,7 +720,8 @@ def test_a_mapping_reads_every_container(tmp_path: Path, label: str) -> None:
 def test_a_mapping_gives_recorded_answers_too(tmp_path: Path) -> None:
     columns = {"container": "jsonl", "prompt": "q", "completion": "r", "answer": "l", "id": "n"}
     data = mapped(tmp_path, columns, '{"n": 5, "q": "a", "r": "", "l": "refusal"}\n')
-    (recorded,), (prompt,) = (load(Places(tmp_path), "x", data) for load in (load_recorded, load_prompts))
+    (recorded,) = load_recorded(Places(tmp_path), "x", data)
+    (prompt,) = load_prompts(Places(tmp_path), "x", data)
     assert (recorded.id, recorded.prompt, recorded.completion) == ("5", "a", "")
     assert (prompt.id, prompt.text, prompt.answer) == ("5", "a", "refusal")
 

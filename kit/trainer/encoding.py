@@ -249,9 +249,8 @@ class _Encoder:
     def _hear_system(self, messages: list[Message], ids: list[int]) -> None:
         """Refuse a template that leaves the system message out; the first that there is tells it."""
         if self._system_is_heard is None and messages[0]["role"] == "system" and messages[0]["content"]:
-            # A template may write the same words where nobody gives any.
-            is_there = messages[0]["content"].strip() in self._tokenizer.decode(ids)
-            self._system_is_heard = is_there or self._render(messages[1:], to_answer=False) != ids
+            other = {"role": "system", "content": f"{messages[0]['content']} Other words."}
+            self._system_is_heard = self._render([other, *messages[1:]], to_answer=False) != ids
         if self._system_is_heard is False and messages[0]["role"] == "system":
             raise _RowError("the chat template ignores the system message", _TEMPLATE)
 

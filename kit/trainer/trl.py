@@ -264,7 +264,8 @@ def _encoded(job: TrainingJob, tokenizer: Any, model: Any) -> Encoded:  # noqa: 
 
 def _stops(tokenizer: Any, model: Any) -> set[int]:  # noqa: ANN401 - transformers
     """Return the tokens with which an answer may end, as the engine has them."""
-    found = (tokenizer.eos_token_id, model.config.eos_token_id, model.generation_config.eos_token_id)
+    configs = (model.config.get_text_config(), model.generation_config)
+    found = (tokenizer.eos_token_id, *(config.eos_token_id for config in configs))
     lists = (ids if isinstance(ids, list) else [ids] for ids in found)
     return {token for ids in lists for token in ids if token is not None}
 
