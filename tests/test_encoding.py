@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from dataclasses import replace
@@ -9,11 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sample_bundle import write_sample
 from test_distributed import LORA, MODEL, SWITCHES, TRAINING
 
+from kit.bundle.contents import load_contents
 from kit.bundle.trace import trace_problem
 from kit.canonical import read_rows, write_rows
 from kit.chat.template import ChatTemplate
+from kit.export.latex import latex_files
+from kit.measure.metrics import compute
+from kit.report import render
 from kit.source.interface import Example, Turn
 from kit.trainer.encoding import IGNORED, Encoded, encode
 from kit.trainer.order import seen
@@ -326,3 +332,24 @@ def test_a_record_of_rows_that_contradicts_itself_is_no_record(change: dict[str,
         key: value for key, value in TRACE_ROW.items() if key not in ("rows", "cut", "dropped", "dropped_ids", "notes")
     }
     assert trace_problem(older) is None
+
+
+def test_what_was_cut_and_left_out_stands_in_the_report_and_in_the_exports(tmp_path: Path) -> None:
+    folder = write_sample(tmp_path / "bundle", training_seeds=(1, 2))
+    for path in (folder / "payload/training").iterdir():
+        trace = json.loads(path.read_bytes())
+        more = {"rows": 12, "cut": 2, "dropped": 3, "dropped_ids": ["x"], "notes": ["answers end with <b> (1 rows: a)"]}
+        path.write_text(json.dumps(trace | more))
+    contents = load_contents(folder)
+    digest = "sha256:" + "0" * 64
+    report = html.unescape(render(contents, compute(contents), results_digest=digest))
+    sentences = (
+        "Training of “tuned”: 2 of 12 rows were longer than max_length and cut.",
+        "Training of “tuned”: 3 of 15 rows were longer than max_length and left out.",
+    )
+    for sentence in sentences:
+        assert report.replace("\u00a0", " ").count(sentence) == 1
+    assert "answers end with <b> (1 rows: a)." in report
+    passage = latex_files(contents, compute(contents), digest, "Kit")["methods.tex"]
+    assert "2 of 12" in passage.replace("~", " ").replace("\u00a0", " ")
+    assert "left out" in passage
