@@ -456,6 +456,31 @@ def test_an_answer_that_is_no_letter_is_told_beforehand(project: Path) -> None:
     )
 
 
+def test_what_cannot_go_with_rows_to_train_on_is_told(project: Path) -> None:
+    def change(one: dict[str, Any]) -> None:
+        one["data"]["unsafe"] |= {"format": "columns", "columns": {"container": "jsonl", "prompt": "p", "system": "s"}}
+        one["data"][one["finetune"]["data"]]["format"] = "text"
+        one["finetune"]["training"]["system_prompt"] = "Be brief."
+
+    with pytest.raises(Finding) as caught:
+        pin(edited(project, change), sample_environment())
+    assert lines(caught.value, project) == (
+        "ROOT/x.draft.json::$.data.unsafe.columns.system: belongs to rows to train on; map `completion`, or remove it\n"
+        "ROOT/x.draft.json::$.finetune.training.system_prompt: rows of plain text have no place for it;"
+        " make it null, or train on conversations\n"
+    )
+
+
+def test_a_data_set_that_maps_its_columns_is_pinned_and_read(project: Path) -> None:
+    columns = {"container": "jsonl", "prompt": "prompt", "category": "category"}
+    edited(project, lambda one: one["data"]["unsafe"].update(format="columns", columns=columns))
+    loaded = load_manifest(pinned(project))
+    assert loaded.manifest.data["unsafe"].to_json()["columns"] == columns | {"header": True}
+    report = check(loaded, sample_environment())
+    assert not report.problems
+    assert report.prompts["unsafe"] > 0
+
+
 def test_what_cannot_go_with_choices_or_an_order_of_ones_own_is_told(project: Path) -> None:
     def change(one: dict[str, Any]) -> None:
         one["evaluations"]["unsafe"]["choices"] = ["A", "B"]

@@ -76,6 +76,10 @@ def _questions(manifest: Manifest) -> list[object]:
 
 
 def _problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    for name, data in manifest.data.items():
+        if data.columns and data.columns.system is not None and data.columns.completion is None:
+            path = child_path("$.data", name)
+            yield "belongs to rows to train on", "map `completion`, or remove it", f"{path}.columns.system"
     yield from _finetune_problems(manifest)
     yield from _recorded_problems(manifest)
     for name, evaluation in manifest.evaluations.items():
