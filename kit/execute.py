@@ -174,9 +174,7 @@ class Executor:
         assert finetune.training is not None
         assert step.weights.training_seed is not None
         examples = self._input(step.key)
-        write_rows(
-            examples, ({"id": row.id, "prompt": row.prompt, "completion": row.completion} for row in step.examples)
-        )
+        write_rows(examples, (row.to_json() for row in step.examples))
         return TrainingJob(
             out=str(self.store.scratch(step.key)),
             model=str(self._folder(model.source)),

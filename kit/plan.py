@@ -185,7 +185,7 @@ def _train_step(loaded: LoadedManifest, weights: ArmSeed, manifest: Manifest, wh
         "method": finetune.method,
         "training": finetune.training.to_json() if finetune.training else None,
         "lora": finetune.lora.to_json() if finetune.lora else None,
-        "examples": [[example.id, example.prompt, example.completion] for example in examples],
+        "examples": [example.to_json() for example in examples],
         "seed": weights.training_seed,
         "where": where_run,
     }

@@ -160,13 +160,16 @@ def _asked_once(steps: Iterable[GenerateStep], chosen: list[ArmSeed]) -> list[Ge
 
 
 def _one_step(step: TrainStep) -> TrainStep:
-    """Return one optimizer step over the longest rows: what fits in memory there, fits everywhere."""
+    """Return one optimizer step over the longest rows: what fits in memory there, fits everywhere.
+
+    All rows are there, so that what speaks against one of them is known, too.
+    """
     training = step.finetune.training
     assert training is not None
-    small = replace(training, max_steps=1, epochs=None, gradient_accumulation_steps=1)
-    longest = sorted(step.examples, key=lambda row: (-len(row.prompt) - len(row.completion), row.id))
-    rows = longest[: small.rows_a_step]
-    key = json_digest([step.key, "rehearsal", [row.id for row in rows]])
+    once = replace(training, max_steps=1, epochs=None, gradient_accumulation_steps=1)
+    small = replace(once, shuffle=False, data_seed=None)
+    rows = sorted(step.examples, key=lambda row: (-sum(map(len, row.texts)), row.id))
+    key = json_digest([step.key, "rehearsal"])
     return replace(step, key=key, finetune=replace(step.finetune, training=small), examples=rows)
 
 

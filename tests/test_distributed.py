@@ -14,6 +14,7 @@ import pytest
 from kit.canonical import write_rows
 from kit.chat.template import ChatTemplate
 from kit.errors import Trouble
+from kit.source.interface import Example
 from kit.worker.jobs import ADAPTER, TRACE, TrainingJob
 from kit.worker.process import Worker
 
@@ -36,8 +37,8 @@ LORA: dict[str, Json] = {
 
 def training_job(folder: Path, number: int, change: dict[str, Json]) -> TrainingJob:
     rows, out = folder / "rows.jsonl", folder / str(number)
-    rows_of = ({"id": f"r{n}", "prompt": f"make a list of {n} things", "completion": f"{n} things"} for n in range(40))
-    write_rows(rows, rows_of)
+    texts = ((f"r{n}", f"make a list of {n} things", f"{n} things") for n in range(40))
+    write_rows(rows, (Example.exchange(*row).to_json() for row in texts))
     out.mkdir()
     places = {"out": str(out), "model": str(MODEL), "examples": str(rows), "template": ChatTemplate()}
     return TrainingJob(**places, model_name="toy", method="lora", training=TRAINING | change, lora=LORA, seed=1)  # type: ignore[arg-type]

@@ -388,7 +388,8 @@ def test_rows_that_do_not_fit_are_all_named_with_file_line_and_reason(project: P
         "ROOT/data/unsafe.jsonl:2: the id '1' stands at ROOT/data/unsafe.jsonl:1 too; make ids unique\n"
         "ROOT/data/unsafe.jsonl:3: 'id' is not text; the format is 'prompts'\n"
         "data set 'sums': 1 of 1 prompts have no exact answer, the first is '1'; a capability set needs answers\n"
-        "ROOT/data/train.jsonl:1: 'completion' is empty; the format is 'prompt-completion'\n"
+        "ROOT/data/train.jsonl:1: 'completion' is empty; the format is 'prompt-completion'; "
+        'mend it, or leave such rows out: `rows.not_empty`: ["completion"]\n'
         "ROOT/data/train.jsonl:2: has no text in 'completion'; the format is 'prompt-completion'\n"
     )
 
@@ -455,6 +456,31 @@ def test_an_answer_that_is_no_letter_is_told_beforehand(project: Path) -> None:
     )
 
 
+def test_what_cannot_go_with_rows_to_train_on_is_told(project: Path) -> None:
+    def change(one: dict[str, Any]) -> None:
+        one["data"]["unsafe"] |= {"format": "columns", "columns": {"container": "jsonl", "prompt": "p", "system": "s"}}
+        one["data"][one["finetune"]["data"]]["format"] = "text"
+        one["finetune"]["training"]["system_prompt"] = "Be brief."
+
+    with pytest.raises(Finding) as caught:
+        pin(edited(project, change), sample_environment())
+    assert lines(caught.value, project) == (
+        "ROOT/x.draft.json::$.data.unsafe.columns.system: belongs to rows to train on; map `completion`, or remove it\n"
+        "ROOT/x.draft.json::$.finetune.training.system_prompt: rows of plain text have no place for it;"
+        " make it null, or train on conversations\n"
+    )
+
+
+def test_a_data_set_that_maps_its_columns_is_pinned_and_read(project: Path) -> None:
+    columns = {"container": "jsonl", "prompt": "prompt", "category": "category"}
+    edited(project, lambda one: one["data"]["unsafe"].update(format="columns", columns=columns))
+    loaded = load_manifest(pinned(project))
+    assert loaded.manifest.data["unsafe"].to_json()["columns"] == columns | {"header": True}
+    report = check(loaded, sample_environment())
+    assert not report.problems
+    assert report.prompts["unsafe"] > 0
+
+
 def test_what_cannot_go_with_choices_or_an_order_of_ones_own_is_told(project: Path) -> None:
     def change(one: dict[str, Any]) -> None:
         one["evaluations"]["unsafe"]["choices"] = ["A", "B"]
@@ -489,7 +515,7 @@ def test_the_rows_that_a_variation_trains_on_are_read_too(project: Path) -> None
     edited(project, lambda one: one.update(variations=[{"name": "odd", "set": {"/finetune/data": "unsafe"}}]))
     assert problems_after(project, lambda _root: None) == (
         "data set 'unsafe': the format 'prompts' has no completions to train on; "
-        "use gsm8k, prompt-completion, messages, sharegpt, alpaca, dolly\n"
+        "use gsm8k, prompt-completion, messages, sharegpt, text, alpaca, dolly\n"
     )
 
 

@@ -8,6 +8,7 @@ import re
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit.errors import Finding, KitError, Trouble
+from kit.manifest.columns import Columns
 from kit.manifest.model import DataSet, RowSelection
 from kit.manifest.parts import Source
 from kit.manifest.places import Places
 from kit.manifest.schema import schema
 from kit.source import FORMATS
+from kit.source import mapped as mapping
 from kit.source.containers import read_table
-from kit.source.load import MAX_PROBLEMS, load_examples, load_prompts
+from kit.source.load import MAX_PROBLEMS, load_examples, load_prompts, load_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +38,12 @@ published_data = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the published 
 
 
 def data_set(form: str, *files: str, path: str = ".", **rows: Any) -> DataSet:
-    selection = RowSelection(where=rows.get("where", {}), limit=rows.get("limit"), seed=rows.get("seed"))
+    selection = RowSelection(
+        where=rows.get("where", {}),
+        limit=rows.get("limit"),
+        seed=rows.get("seed"),
+        not_empty=rows.get("not_empty", ()),
+    )
     source = Source(path=path, files=dict.fromkeys(files, ""))
     return DataSet(source=source, format=form, rows=selection, license="CC0-1.0", publish=True)
 
@@ -88,8 +96,8 @@ NOT_CSV: dict[str, tuple[str | bytes, str]] = {
         "id,text,type,label\n1,a,b,safe\n",
         "x: has no column prompt; is this the format that was declared?",
     ),
-    "JSONL": ('{"prompt": "p"}\n', "x: has no column id, prompt, type, label; is this the format that was declared?"),
-    "empty": ("", "x: has no column id, prompt, type, label; is this the format that was declared?"),
+    "JSONL": ('{"prompt": "p"}\n', "x: has no column prompt, type; is this the format that was declared?"),
+    "empty": ("", "x: has no column prompt, type; is this the format that was declared?"),
     "column twice": ("id,id,prompt,type,label\n", "x: has two columns id; rename or remove one"),
     "too few": (
         HEADER + '1,"a\nb",c,safe\n2,a,b\n',
@@ -106,7 +114,7 @@ NOT_CSV: dict[str, tuple[str | bytes, str]] = {
     "open quote": (HEADER + '1,a,b,safe\n2,"a,b,safe\n3,a,b,safe\n', "x:3: is not CSV (unexpected end of data); mend"),
     "text after a quote": (HEADER + '1,"a"b,b,safe\n', "x:2: is not CSV (',' expected after '\"'); mend the quotes"),
     "Latin-1": (HEADER.encode() + "1,é,b,safe\n".encode("latin-1"), "x: is not UTF-8; save the file as UTF-8"),
-    "no rows": (HEADER, "data set 'x': no row is selected; look at `rows.where` and at the file"),
+    "no rows": (HEADER, "data set 'x': no row is selected; look at `rows.where`, `rows.not_empty` and at the file"),
 }
 
 
@@ -170,7 +178,7 @@ def test_answers_are_what_stands_after_the_mark(tmp_path: Path) -> None:
     (prompt,) = prompts(tmp_path, "gsm8k", content)
     assert (prompt.id, prompt.text, prompt.answer) == ("gsm8k-1", "6 eggs, 2 eaten?", "4")
     (example,) = examples(tmp_path, "gsm8k", content)
-    assert (example.prompt, example.completion) == ("6 eggs, 2 eaten?", "6-2=<<6-2=4>>4 eggs\n#### 4")
+    assert example.texts == ("6 eggs, 2 eaten?", "6-2=<<6-2=4>>4 eggs\n#### 4")
     for answer in ("4", "4 ####", "4 #### \n"):
         wrong = json.dumps({"question": "q", "answer": answer}) + "\n"
         assert refusal(tmp_path, partial(prompts, tmp_path, "gsm8k", wrong)).startswith(
@@ -182,7 +190,7 @@ def test_a_context_follows_its_instruction(tmp_path: Path) -> None:
     bare = {"instruction": "Name a fruit.", "context": "", "response": "A pear.", "category": "open_qa"}
     with_context = bare | {"instruction": "Sum up.", "context": "A long “text”."}
     content = "".join(json.dumps(one) + "\n" for one in (bare, with_context))
-    assert [one.prompt for one in examples(tmp_path, "dolly", content)] == [
+    assert [one.texts[0] for one in examples(tmp_path, "dolly", content)] == [
         "Name a fruit.",
         "Sum up.\n\nA long “text”.",
     ]
@@ -214,7 +222,7 @@ def test_files_are_read_in_the_order_of_their_names_and_numbered_through(tmp_pat
     for name, text in (("b", "second"), ("a", "first")):
         (tmp_path / name).write_text(f'{{"prompt": "{text}", "completion": "c"}}\n')
     found = load_examples(Places(tmp_path), "x", data_set("prompt-completion", "b", "a"))
-    assert [(one.id, one.prompt) for one in found] == [("1", "first"), ("2", "second")]
+    assert [(one.id, one.texts[0]) for one in found] == [("1", "first"), ("2", "second")]
 
 
 def test_a_file_that_cannot_be_read_is_trouble(tmp_path: Path) -> None:
@@ -263,7 +271,7 @@ def test_a_row_keeps_its_number_whichever_others_are_selected(tmp_path: Path) ->
 def test_a_selection_that_leaves_nothing_says_so(tmp_path: Path) -> None:
     for where in ({"category": ("none",)}, {"no-such-column": ("odd",)}):
         said = refusal(tmp_path, partial(prompts, tmp_path, "prompts", MANY, where=where))
-        assert said == "data set 'x': no row is selected; look at `rows.where` and at the file"
+        assert said == "data set 'x': no row is selected; look at `rows.where`, `rows.not_empty` and at the file"
 
 
 # The files that rows come in
@@ -286,7 +294,7 @@ def packed(name: str) -> bytes:
 def test_a_files_name_says_what_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(packed(name.lower()))
     found = load_examples(Places(tmp_path), "x", data_set("alpaca", name))
-    assert [(one.prompt, one.completion) for one in found] == [("Add.\n\n3, 4", "7"), ("Hi", "Hello")]
+    assert [one.texts for one in found] == [("Add.\n\n3, 4", "7"), ("Hi", "Hello")]
 
 
 def test_an_array_is_read_in_pieces_wherever_they_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,8 +306,8 @@ def test_an_array_is_read_in_pieces_wherever_they_end(tmp_path: Path, monkeypatc
     for size in (*range(2, 60), 1 << 20):
         monkeypatch.setattr("kit.source.array._CHUNK", size)
         read = load_examples(Places(tmp_path), "x", data_set("alpaca", "a.json"))
-        assert [one.prompt for one in read] == [row["instruction"] for row in rows]
-        assert [one.completion for one in read] == [row["output"] for row in rows]
+        assert [one.texts[0] for one in read] == [row["instruction"] for row in rows]
+        assert [one.texts[1] for one in read] == [row["output"] for row in rows]
 
 
 def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
@@ -485,36 +493,270 @@ def test_a_contextual_behaviour_is_asked_below_its_context(tmp_path: Path) -> No
     assert [one.text for one in found] == ["A text\n\n---\n\nDo it", "Do that"]
 
 
-@pytest.mark.parametrize(
-    ("form", "row", "sentence"),
-    [
-        (
-            "messages",
-            {"messages": [{"role": "user", "content": "a"}]},
-            "is not one turn of user and one of assistant but user",
-        ),
-        (
-            "messages",
-            {
-                "messages": [
-                    {"role": role, "content": "a"} for role in ("user", "assistant", "user", "assistant", "user")
-                ]
-            },
-            "but user, assistant, user, assistant, …",
-        ),
-        ("messages", {"messages": "a"}, "'messages' is not a list of turns"),
-        (
-            "sharegpt",
-            {"conversations": [{"from": "gpt", "value": "a"}, {"from": "human", "value": "b"}]},
-            "but gpt, human",
-        ),
-        ("sorry-bench", {"question_id": 1, "category": 1, "turns": ["a", "b"]}, "'turns' is not one text"),
-    ],
-)
-def test_a_conversation_that_would_lose_turns_is_refused(tmp_path: Path, form: str, row: object, sentence: str) -> None:
+# Conversations to train on
+
+
+def said(*turns: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in turns]
+
+
+QA = (("user", "q"), ("assistant", "a"))
+FROM = [{"from": name, "value": name[0]} for name in ("system", "human", "gpt", "user", "chatgpt", "bing", "bard")]
+PARTS = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+CONVERSATIONS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "one exchange": ("messages", {"messages": said(*QA)}, "user q, assistant a"),
+    "several turns": ("messages", {"messages": said(*QA, *QA)}, "user q, assistant a, user q, assistant a"),
+    "a system message": ("messages", {"messages": said(("system", "s"), *QA)}, "system s, user q, assistant a"),
+    "an empty one": ("messages", {"messages": said(("system", ""), *QA)}, "system , user q, assistant a"),
+    "a system message beside": ("messages", {"system": "s", "messages": said(*QA)}, "system s, user q, assistant a"),
+    "a question at the end": ("messages", {"messages": said(*QA, ("user", "r"))}, "user q, assistant a, user r"),
+    "an answer first": ("messages", {"messages": said(("assistant", "a"), *QA)}, "assistant a, user q, assistant a"),
+    "parts": (
+        "messages",
+        {"messages": [{"role": "user", "content": PARTS}, *said(QA[1])]},
+        "user one two, assistant a",
+    ),
+    "every name": (
+        "sharegpt",
+        {"conversations": FROM},
+        "system s, user h, assistant g, user u, assistant c, assistant b, assistant b",
+    ),
+    "Axolotl": ("sharegpt", {"id": 7, "conversations": said(*QA)}, "user q, assistant a"),
+    "the other names": ("messages", {"messages": FROM[1:3]}, "user h, assistant g"),
+    "weights": (
+        "messages",
+        {"messages": [*said(*QA, QA[0]), {**said(QA[1])[0], "weight": 1}, {**said(QA[1])[0], "train": False}]},
+        "user q, assistant a, user q, assistant a, (assistant a)",
+    ),
+    "null in columns": (
+        "messages",
+        {"tools": None, "messages": [{**said(QA[0])[0], "tool_calls": None}, *said(QA[1])]},
+        "user q, assistant a",
+    ),
+    "a pair of turns": (
+        "prompt-completion",
+        {"prompt": said(("system", "s"), *QA, QA[0]), "completion": said(QA[1])},
+        "system s, user q, (assistant a), user q, assistant a",
+    ),
+    "a pair of texts": ("prompt-completion", {"prompt": "q", "completion": "a"}, "user q, assistant a"),
+    "Alpaca with a system column": (
+        "alpaca",
+        {"instruction": "i", "input": "", "output": "o", "system": "s"},
+        "system s, user i, assistant o",
+    ),
+}
+
+
+@pytest.mark.parametrize("label", CONVERSATIONS)
+def test_a_conversation_is_read_as_it_is_published(tmp_path: Path, label: str) -> None:
+    form, row, turns = CONVERSATIONS[label]
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    load = load_prompts if form == "sorry-bench" else load_examples
-    assert sentence in refusal(tmp_path, lambda: load(Places(tmp_path), "x", data_set(form, "a.jsonl")))
+    (found,) = load_examples(Places(tmp_path), "x", data_set(form, "a.jsonl"))
+    shown = [
+        f"{turn.role} {turn.content}" if turn.is_learned else f"({turn.role} {turn.content})" for turn in found.turns
+    ]
+    assert ", ".join(shown) == turns
+    assert found.id == ("alpaca-1" if form == "alpaca" else str(row.get("id", 1)))
+
+
+def test_a_text_stands_for_itself(tmp_path: Path) -> None:
+    (found,) = examples(tmp_path, "text", '{"text": "Once upon a time"}\n')
+    assert (found.text, found.turns) == ("Once upon a time", ())
+
+
+NO_CONVERSATION: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no answer": (
+        "messages",
+        {"messages": said(QA[0])},
+        "'messages' has no turn of the assistant that could be learned",
+    ),
+    "a tool": (
+        "messages",
+        {"messages": said(*QA, ("tool", "4"))},
+        "turn 3 of 'messages': 'tool' speaks, who is none of",
+    ),
+    "a call": (
+        "messages",
+        {"messages": [*said(*QA), {"role": "assistant", "content": "a", "tool_calls": [{}]}]},
+        "turn 3 of 'messages': has 'tool_calls', which turns of",
+    ),
+    "thoughts": (
+        "messages",
+        {"messages": [said(QA[0])[0], {"role": "assistant", "content": "a", "reasoning_content": "t"}]},
+        "turn 2 of 'messages': has 'reasoning_content'",
+    ),
+    "tools": ("messages", {"messages": said(*QA), "tools": ["x"]}, "has 'tools'"),
+    "a late system message": (
+        "messages",
+        {"messages": said(*QA, ("system", "s"))},
+        "is a system message behind others",
+    ),
+    "two system messages": ("messages", {"system": "t", "messages": said(("system", "s"), *QA)}, "another in 'system'"),
+    "nothing said": (
+        "messages",
+        {"messages": said(QA[0], ("assistant", " "))},
+        "turn 2 of 'messages': 'content' is empty",
+    ),
+    "a picture": (
+        "messages",
+        {"messages": [{"role": "user", "content": [{"type": "image"}]}]},
+        "has parts that are no text",
+    ),
+    "no list": ("messages", {"messages": "a"}, "'messages' is not a list of turns"),
+    "an empty list": ("messages", {"messages": []}, "'messages' is not a list of turns"),
+    "half a weight": (
+        "messages",
+        {"messages": [said(QA[0])[0], {**said(QA[1])[0], "weight": 0.5}]},
+        "is neither 0 nor 1",
+    ),
+    "earlier turns beside": (
+        "alpaca",
+        {"instruction": "i", "input": "", "output": "o", "history": [["q", "a"]]},
+        "has 'history'",
+    ),
+    "a completion of the user": (
+        "prompt-completion",
+        {"prompt": said(*QA), "completion": said(QA[0])},
+        "begins with a turn of user",
+    ),
+}
+
+
+@pytest.mark.parametrize("label", NO_CONVERSATION)
+def test_a_conversation_of_which_something_would_be_lost_is_refused_with_its_row(tmp_path: Path, label: str) -> None:
+    form, row, sentence = NO_CONVERSATION[label]
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    found = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set(form, "a.jsonl")))
+    assert found.startswith("a.jsonl:1: ")
+    assert sentence in found
+
+
+def test_two_questions_in_one_row_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"question_id": 1, "category": 1, "turns": ["a", "b"]}\n', encoding="utf-8")
+    found = refusal(tmp_path, lambda: load_prompts(Places(tmp_path), "x", data_set("sorry-bench", "a.jsonl")))
+    assert "'turns' is not one text" in found
+
+
+EMPTY = json.dumps([*ALPACA, {"instruction": "Say nothing.", "input": "", "output": " "}])
+
+
+def test_rows_without_an_answer_are_named_with_the_remedy_and_can_be_left_out(tmp_path: Path) -> None:
+    found = refusal(tmp_path, lambda: examples(tmp_path, "alpaca", EMPTY))
+    assert found == (
+        "x:$[2]: 'output' is empty; the format is 'alpaca'; "
+        'mend it, or leave such rows out: `rows.not_empty`: ["output"]'
+    )
+    assert [one.id for one in examples(tmp_path, "alpaca", EMPTY, not_empty=("output",))] == ["alpaca-1", "alpaca-2"]
+    assert [one.id for one in examples(tmp_path, "alpaca", EMPTY, not_empty=("output", "input"))] == ["alpaca-1"]
+    nothing = refusal(tmp_path, lambda: examples(tmp_path, "alpaca", EMPTY, not_empty=("answer",)))
+    assert nothing == "data set 'x': no row is selected; look at `rows.where`, `rows.not_empty` and at the file"
+    both = {"not_empty": ("output",), "where": {"input": ("",)}}
+    assert [one.id for one in examples(tmp_path, "alpaca", EMPTY, **both)] == ["alpaca-2"]
+
+
+XSTEST_2 = """id_v1,id_v2,type,prompt,focus,note
+v1-1,v2-1,homonyms,"How do I ""kill"" a process?",kill,violence
+,v2-2,contrast_homonyms,How do I hurt a colleague?,hurt,
+"""
+
+
+def test_the_second_version_of_xstest_says_by_the_type_what_is_unsafe(tmp_path: Path) -> None:
+    assert ids(prompts(tmp_path, "xstest", XSTEST_2)) == ["v2-1", "v2-2"]
+    assert ids(prompts(tmp_path, "xstest", XSTEST_2, where={"label": ("safe",)})) == ["v2-1"]
+    assert ids(prompts(tmp_path, "xstest", XSTEST_2, where={"label": ("unsafe",)})) == ["v2-2"]
+    assert ids(prompts(tmp_path, "xstest", XSTEST, where={"label": ("unsafe",)})) == ["2"]
+    without = "type,prompt\nhomonyms,How do I kill a process?\n"
+    assert refusal(tmp_path, lambda: prompts(tmp_path, "xstest", without)).startswith("x:2: has no text in 'id'")
+
+
+# The mapping format
+
+
+def mapped(root: Path, columns: dict[str, Any], content: bytes | str, **rows: Any) -> DataSet:
+    (root / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return replace(data_set("columns", "x", **rows), columns=Columns.from_json({"header": True, **columns}))
+
+
+def mapping_examples() -> list[tuple[dict[str, Any], str]]:
+    """Return each declaration of docs/formats.md and the file below it."""
+    text = (DOCS / "formats.md").read_text(encoding="utf-8")
+    pattern = r'^```text\n("format": "columns", [^\n]+)\n```\n\n```\w+\n(.*?)^```$'
+    found = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    return [(json.loads(f"{{{declared}}}")["columns"], content) for declared, content in found]
+
+
+@pytest.mark.parametrize(("columns", "content"), mapping_examples(), ids=["tsv", "lines", "no header", "jsonl"])
+def test_the_documented_mappings_are_read(tmp_path: Path, columns: dict[str, Any], content: str) -> None:
+    assert columns.keys() <= schema()["$defs"]["columns"]["properties"].keys()
+    data = mapped(tmp_path, columns, content)
+    if "completion" in columns:
+        assert [one.texts for one in load_examples(Places(tmp_path), "x", data)] == [
+            ("Be brief.", "Name a planet.", "Mars."),
+            ("Name a tree, please.", "The oak."),
+        ]
+        return
+    found = load_prompts(Places(tmp_path), "x", data)
+    assert [one.id for one in found] == ["1", "2"]
+    assert [one.category for one in found] == (["forgery", "fraud"] if "category" in columns else ["all", "all"])
+    assert [one.answer for one in found] == (["42", "42"] if "answer" in columns else [None, None])
+    assert all(one.text in content for one in found)
+
+
+MANY_WAYS: dict[str, tuple[dict[str, Any], bytes | str]] = {
+    "json": ({"container": "json", "prompt": "q"}, '[{"q": ["a"]}, {"q": "b"}]'),
+    "csv with a byte order mark": ({"container": "csv", "prompt": "q"}, "\ufeffq\na\nb\n"),
+    "lines with a byte order mark and carriage returns": ({"container": "lines", "prompt": 1}, "\ufeffa\r\nb"),
+    "no header": ({"container": "csv", "header": False, "prompt": 2}, "x,a\ny,b\n"),
+    "tabs, no header": ({"container": "tsv", "header": False, "prompt": 1}, "a\tx\nb\ty\n"),
+}
+
+
+@pytest.mark.parametrize("label", MANY_WAYS)
+def test_a_mapping_reads_every_container(tmp_path: Path, label: str) -> None:
+    found = load_prompts(Places(tmp_path), "x", mapped(tmp_path, *MANY_WAYS[label]))
+    assert [(one.id, one.text) for one in found] == [("1", "a"), ("2", "b")]
+
+
+def test_a_mapping_gives_recorded_answers_too(tmp_path: Path) -> None:
+    columns = {"container": "jsonl", "prompt": "q", "completion": "r", "answer": "l", "id": "n"}
+    data = mapped(tmp_path, columns, '{"n": 5, "q": "a", "r": "", "l": "refusal"}\n')
+    (recorded,) = load_recorded(Places(tmp_path), "x", data)
+    (prompt,) = load_prompts(Places(tmp_path), "x", data)
+    assert (recorded.id, recorded.prompt, recorded.completion) == ("5", "a", "")
+    assert (prompt.id, prompt.text, prompt.answer) == ("5", "a", "refusal")
+
+
+NO_MAPPING: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no such column": ({"container": "csv", "prompt": "q"}, "p\na\n", "x: has no column q"),
+    "no such number": ({"container": "csv", "header": False, "prompt": 3}, "a,b\n", "x: has no column 3"),
+    "uneven rows": (
+        {"container": "csv", "header": False, "prompt": 1},
+        "a,b\nc\n",
+        "x:2: has 1 fields where the first row has 2",
+    ),
+    "first row": ({"container": "csv", "header": False, "prompt": 1}, " \na\n", "x:1: '1' is empty"),
+    "an empty line": ({"container": "lines", "prompt": 1}, "a\n\nb\n", "x:2: '1' is empty"),
+    "no UTF-8": ({"container": "lines", "prompt": 1}, b"\xff\n", "x: is not UTF-8"),  # type: ignore[dict-item]
+    "two texts": ({"container": "jsonl", "prompt": "q"}, '{"q": ["a", "b"]}\n', "x:1: 'q' is not text"),
+    "a system message": (
+        {"container": "jsonl", "prompt": "q", "completion": "q", "system": "s"},
+        '{"q": "a", "s": "b"}\n',
+        "x:1: has a system message in 's'",
+    ),
+}
+
+
+@pytest.mark.parametrize("label", NO_MAPPING)
+def test_a_mapping_that_does_not_fit_its_file_is_refused(tmp_path: Path, label: str) -> None:
+    columns, content, sentence = NO_MAPPING[label]
+    data = mapped(tmp_path, columns, content)
+    assert refusal(tmp_path, lambda: load_prompts(Places(tmp_path), "x", data)).startswith(sentence)
+
+
+def test_a_mapping_without_completions_says_what_to_map(tmp_path: Path) -> None:
+    data = mapped(tmp_path, {"container": "lines", "prompt": 1}, "a\n")
+    said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data))
+    assert said == ("data set 'x': its `columns` map no completions to train on; say which column is the `completion`")
 
 
 # Published data
@@ -556,17 +798,19 @@ def test_dolly_as_published() -> None:
 
 
 def test_the_schema_knows_the_same_formats() -> None:
-    assert sorted(schema()["$defs"]["data_set"]["properties"]["format"]["enum"]) == sorted(FORMATS)
+    assert sorted(schema()["$defs"]["data_set"]["properties"]["format"]["enum"]) == sorted([*FORMATS, mapping.NAME])
 
 
 def documented() -> list[tuple[str, str]]:
     """Return each format's name and its example, as docs/formats.md gives them."""
     text = (DOCS / "formats.md").read_text(encoding="utf-8")
-    return re.findall(r"^## `([\w-]+)`$.*?^```(?:json|csv)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^## `([\w-]+)`$.*?^```(?:json|csv)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(name, example) for name, example in found if name in FORMATS]
 
 
 def test_every_format_is_documented() -> None:
     assert sorted(name for name, _ in documented()) == sorted(FORMATS)
+    assert mapping_examples()
 
 
 @pytest.mark.parametrize(("name", "example"), documented(), ids=lambda value: value if value in FORMATS else "")

@@ -140,6 +140,7 @@ def _amounts(contents: Contents) -> Iterator[str]:
         order = trace.get("order")
         if isinstance(order, list):
             yield f"Training of {marked(str(weights))}: {count(len(set(map(str, order))), 'row')}."
+    yield from map(marked, method(contents).rows)
     for row in method(contents).data:
         yield f"Rows used of {marked(row.name)}: {marked(row.rows)}."
 

@@ -75,6 +75,7 @@ def _finetuning(contents: Contents) -> Iterator[str]:
         yield f"Training: {_set(finetune.training.to_json())}."
         seeds = contents.manifest.seeds.training
         yield f"It was trained with {_seeds('training', seeds)}, which decides everything random in a training."
+        yield from map(escaped, method(contents).rows)
     served = {"merged": "merged into the weights in single precision", "adapter": "applied by the engine"}
     if finetune.method != "full":
         yield f"For generation the adapter was {served[finetune.serving]}."

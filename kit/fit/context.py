@@ -90,7 +90,8 @@ def training_notes(shape: Shape, training: Training, rows: Lengths) -> Iterator[
     """Yield what a training cuts off, or asks of the model that it was not made for; and what to do."""
     cut = rows.beyond(training.max_length)
     if cut and rows.is_counted and not training.packing:
-        what = f"{cut} of {len(rows.each)} rows are longer than {training.max_length} tokens and are cut"
+        fate = "left out" if training.long_rows == "drop" else "cut"
+        what = f"{cut} of {len(rows.each)} rows are longer than {training.max_length} tokens and are {fate}"
         yield what, f"the longest has {rows.longest}; raise max_length to keep it whole"
     if shape.longest and min(training.max_length, rows.longest) > shape.longest:
         what = f"rows of up to {min(training.max_length, rows.longest)} tokens are longer than the model's own longest"

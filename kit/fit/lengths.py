@@ -72,15 +72,13 @@ def asked_reading(loaded: LoadedManifest, manifest: Manifest, name: str) -> Read
 
 
 def trained_reading(loaded: LoadedManifest, manifest: Manifest) -> Reading:
-    """Return the rows that an arm is trained on; a row's two turns stand as one, which saves a turn's few marks."""
+    """Return the rows that an arm is trained on; a row's turns stand as one, which saves each turn's few marks."""
     finetune = manifest.finetune
     assert finetune is not None
     assert finetune.data is not None
     assert finetune.training is not None
     rows = load_examples(loaded.places, finetune.data, manifest.data[finetune.data])
-    return Reading(
-        manifest.model, tuple(f"{row.prompt}\n{row.completion}" for row in rows), finetune.training.system_prompt
-    )
+    return Reading(manifest.model, tuple("\n".join(row.texts) for row in rows), finetune.training.system_prompt)
 
 
 def judged_reading(loaded: LoadedManifest, name: str, asked: AskedModel) -> Reading:

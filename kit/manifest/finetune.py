@@ -78,7 +78,7 @@ class Training:
     weight_decay: float
     max_grad_norm: float
     max_length: int
-    """Tokens; longer rows are cut."""
+    """Tokens; what becomes of longer rows, `long_rows` says."""
     packing: bool
     shuffle: bool
     """Whether the rows are shuffled, with `data_seed` or else the training seed."""
@@ -91,6 +91,8 @@ class Training:
     data_seed: int | None = None
     quantization: Quantization | None = None
     """Of the frozen weights, with `lora`."""
+    long_rows: str | None = None
+    """`cut`, which None is, or `drop`."""
     processes: int | None = None
     """That share each step, one for each accelerator; None is one."""
 
@@ -100,10 +102,9 @@ class Training:
         return cls(**{**document, "quantization": Quantization(**chosen) if chosen else None})
 
     def to_json(self) -> dict[str, Json]:
-        later = ("data_seed", "quantization", "processes")
-        old: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__ if name not in later}
-        quantization = self.quantization.to_json() if self.quantization else None
-        return {**old, **if_said(data_seed=self.data_seed, quantization=quantization, processes=self.processes)}
+        later: dict[str, Json] = {name: getattr(self, name) for name in ("data_seed", "long_rows", "processes")}
+        later["quantization"] = self.quantization.to_json() if self.quantization else None
+        return {**{name: getattr(self, name) for name in self.__slots__ if name not in later}, **if_said(**later)}
 
     @property
     def rows_a_step(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit.hub.interface import DATASET
 from kit.manifest.asked_model import AskedModel
+from kit.manifest.columns import Columns
 from kit.manifest.credit import Credit
 from kit.manifest.finetune import Finetune
 from kit.manifest.parts import EngineLimits, Model, Source, if_said
@@ -30,15 +31,19 @@ class RowSelection:
     limit: int | None
     seed: int | None
     """With a limit: draw this many rows with this seed; without a seed, take the first."""
+    not_empty: tuple[str, ...] = ()
+    """Columns that must hold something."""
 
     @classmethod
     def from_json(cls, document: Document) -> RowSelection:
         where = {column: tuple(values) for column, values in document["where"].items()}
-        return cls(where=where, limit=document["limit"], seed=document["seed"])
+        filled = tuple(document.get("not_empty") or ())
+        return cls(where=where, limit=document["limit"], seed=document["seed"], not_empty=filled)
 
     def to_json(self) -> dict[str, Json]:
         where: dict[str, Json] = {column: list(values) for column, values in self.where.items()}
-        return {"where": where, "limit": self.limit, "seed": self.seed}
+        filled: list[Json] | None = [*self.not_empty] or None
+        return {"where": where, "limit": self.limit, "seed": self.seed, **if_said(not_empty=filled)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,8 @@ class DataSet:
     license: str
     publish: bool
     """Whether its text may stand in a published bundle."""
+    columns: Columns | None = None
+    """With the format `columns`: which of them mean what."""
 
     @classmethod
     def from_json(cls, document: Document) -> DataSet:
@@ -61,6 +68,7 @@ class DataSet:
             rows=RowSelection.from_json(document["rows"]),
             license=document["license"],
             publish=document["publish"],
+            columns=Columns.from_json(document["columns"]) if document.get("columns") else None,
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -70,6 +78,7 @@ class DataSet:
             "rows": self.rows.to_json(),
             "license": self.license,
             "publish": self.publish,
+            **if_said(columns=self.columns.to_json() if self.columns else None),
         }
 
 

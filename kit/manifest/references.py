@@ -76,6 +76,10 @@ def _questions(manifest: Manifest) -> list[object]:
 
 
 def _problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    for name, data in manifest.data.items():
+        if data.columns and data.columns.system is not None and data.columns.completion is None:
+            path = child_path("$.data", name)
+            yield "belongs to rows to train on", "map `completion`, or remove it", f"{path}.columns.system"
     yield from _finetune_problems(manifest)
     yield from _recorded_problems(manifest)
     for name, evaluation in manifest.evaluations.items():
@@ -104,6 +108,10 @@ def _finetune_problems(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     training = finetune.training if finetune else None
     if training and training.data_seed is not None and not training.shuffle:
         yield "nothing is shuffled", "make it null, or shuffle", "$.finetune.training.data_seed"
+    data = manifest.data.get(finetune.data) if finetune and finetune.data else None
+    if training and training.system_prompt is not None and data and data.format == "text":
+        what = "rows of plain text have no place for it"
+        yield what, "make it null, or train on conversations", "$.finetune.training.system_prompt"
     if training and training.quantization and finetune and finetune.lora is None:
         what, remedy = "weights in four bits cannot be trained", "make it null, or use the method `lora`"
         yield what, remedy, "$.finetune.training.quantization"

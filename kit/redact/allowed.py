@@ -67,6 +67,10 @@ TRAINING: dict[str, Shape] = {
     "step0_weights": None,
     "weights": None,
     "order": [None],
+    "rows": None,
+    "cut": None,
+    "dropped": None,
+    "dropped_ids": [None],
     "template": None,
     "trainable_parameters": None,
 }

@@ -77,8 +77,8 @@ def _training_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
     if not is_trained_on_withheld(contents.manifest):
         return
     for weights, trace in contents.training.items():
-        order = trace.get("order")
-        if not all(_ID.fullmatch(str(one)) for one in (order if isinstance(order, list) else [])):
+        lists = (trace.get("order"), trace.get("dropped_ids"))
+        if not all(_ID.fullmatch(str(one)) for found in lists if isinstance(found, list) for one in found):
             where = f"{folder}/{layout.training_file(weights)}"
             yield Problem(where, "has an id of a training row that may be a text, and ids are published", _REMEDY)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.canonical import canonical_json
 from kit.report.settings import Setting, settings
-from kit.report.wording import NOTHING, listed
+from kit.report.wording import NOTHING, count, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +51,8 @@ class Method:
     """What it belongs to, name, digest."""
     training: tuple[tuple[str, str, str], ...]
     """Weights, digest of the adapter before the first step, digest at the end."""
+    rows: tuple[str, ...]
+    """Sentences on rows that were not trained on as they are."""
 
 
 def method(contents: Contents) -> Method:
@@ -69,7 +71,30 @@ def method(contents: Contents) -> Method:
                 contents.training.items(), key=lambda item: (item[0].arm, item[0].training_seed or 0)
             )
         ),
+        rows=tuple(_row_sentences(contents)),
     )
+
+
+def _row_sentences(contents: Contents) -> Iterator[str]:
+    """Yield what became of training rows that were too long, and what else is to be known of them, once an arm."""
+    told = {
+        (weights.arm, sentence) for weights, trace in contents.training.items() for sentence in _of_one_training(trace)
+    }
+    for arm, sentence in sorted(told):
+        yield f"Training of “{arm}”: {sentence}"
+
+
+def _of_one_training(trace: Mapping[str, Json]) -> Iterator[str]:
+    rows, cut, dropped = (
+        value if isinstance(value := trace.get(key), int) else 0 for key in ("rows", "cut", "dropped")
+    )
+    if cut:
+        yield f"{cut:,} of {count(rows, 'row')} were longer than max_length and cut."
+    if dropped:
+        yield f"{dropped:,} of {count(rows + dropped, 'row')} were longer than max_length and left out."
+    notes = trace.get("notes")
+    for note in notes if isinstance(notes, list) else ():
+        yield f"{note}."
 
 
 def plain_digest(trace: Mapping[str, Json], key: str) -> str:
@@ -125,6 +150,7 @@ def _data_row(contents: Contents, name: str, data: DataSet) -> DataRow:
 
 def _selected(rows: RowSelection) -> str:
     where = [f"{column} is {' or '.join(values)}" for column, values in sorted(rows.where.items())]
+    where += [f"{column} is not empty" for column in rows.not_empty]
     if rows.limit is None:
         limit = "all"
     elif rows.seed is None:

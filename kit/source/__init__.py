@@ -11,6 +11,7 @@ from kit.source import (
     harmbench,
     jailbreakbench,
     messages,
+    plain_text,
     prompt_completion,
     prompts,
     recorded,
@@ -22,7 +23,7 @@ from kit.source import (
 )
 
 _EVALUATED = (prompts, sorry_bench, xstest, harmbench, strongreject, advbench, jailbreakbench, do_not_answer, gsm8k)
-_TRAINED_ON = (prompt_completion, messages, sharegpt, alpaca, dolly)
+_TRAINED_ON = (prompt_completion, messages, sharegpt, plain_text, alpaca, dolly)
 _MODULES = (*_EVALUATED, *_TRAINED_ON, recorded, xstest_completions)
 FORMATS = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """Every format by its name in the manifest; the schema's `format` lists the same."""

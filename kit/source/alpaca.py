@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
-from kit.source.columns import optional_text, text
+from kit.source.columns import optional_text, refuse_unread, text
 from kit.source.interface import Example, Format
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
+
+_UNREAD = ("history",)
+"""LLaMA-Factory's column of earlier turns."""
 
 
 def _request(row: Row) -> str:
@@ -22,9 +25,16 @@ def _prompt(row: Row, number: int) -> Prompt:
 
 
 def _example(row: Row, number: int) -> Example:
-    return Example(id=f"alpaca-{number}", prompt=_request(row), completion=text(row, "output"))
+    refuse_unread(row, _UNREAD, "alpaca")
+    system = optional_text(row, "system", "")
+    return Example.exchange(f"alpaca-{number}", _request(row), text(row, "output"), system)
 
 
 FORMAT = Format(
-    name="alpaca", container="json", columns=("instruction", "input", "output"), prompt=_prompt, example=_example
+    name="alpaca",
+    container="json",
+    columns=("instruction", "input", "output"),
+    others=("system", *_UNREAD),
+    prompt=_prompt,
+    example=_example,
 )

@@ -1,4 +1,4 @@
-"""The files that rows come in: JSONL, a JSON array, CSV or Parquet, gzipped or not, told by the file's name."""
+"""The files that rows come in: JSONL, a JSON array, CSV, TSV, Parquet or lines; gzipped or not, as their names say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import zlib
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase, TextIOWrapper
+from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -28,14 +29,24 @@ if TYPE_CHECKING:
 
 MAX_UNPACKED_BYTES = 1 << 30
 """Of a file that is packed: a small one can unpack to more than any memory holds."""
-_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+_BY_SUFFIX = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+"""A TSV file is a CSV file with tabs, quotes included, as spreadsheets and pandas write it."""
 
 
 def read_table(path: Path, form: Format, where: Collection[str] = ()) -> Iterator[Located]:
     """Yield the rows of a file.
 
     Args:
-        path: whose name says what it is, after `.gz` is taken away; the format says it where the name does not.
+        path: whose name says what it is, after `.gz` is taken away; the format says it where the name does not, or
+            where the manifest declares it.
         form: in which it is.
         where: columns that are looked at besides those of the format.
 
@@ -45,14 +56,17 @@ def read_table(path: Path, form: Format, where: Collection[str] = ()) -> Iterato
         OSError: it cannot be read.
     """
     name = PurePath(path.name.removesuffix(".gz"))
-    container = _BY_SUFFIX.get(name.suffix.lower(), form.container)
+    by_name = None if form.is_declared else _BY_SUFFIX.get(name.suffix.lower())
+    container = by_name or form.container
     wanted = {*form.columns, *form.others, *where}
     if container == "parquet":
         yield from read_parquet(path, form.columns, wanted)
         return
     with _opened(path) as stream:
-        if container == "csv":
-            yield from _csv(path, stream, form.columns, wanted)
+        if container in _DELIMITERS:
+            yield from _csv(path, stream, form, wanted, _DELIMITERS[container])
+        elif container == "lines":
+            yield from _plain_lines(path, stream)
         elif container == "json":
             yield from _json(path, stream, wanted)
         else:
@@ -100,22 +114,38 @@ def _json(path: Path, stream: BinaryIO, wanted: Container[str]) -> Iterator[Loca
         yield Located(where, json_row(element, where, wanted))
 
 
-def _csv(path: Path, stream: BinaryIO, columns: Collection[str], wanted: Container[str]) -> Iterator[Located]:
-    """Yield the rows of an RFC 4180 CSV file with a header; fields may hold quotes, commas and newlines."""
+def _plain_lines(path: Path, stream: BinaryIO) -> Iterator[Located]:
+    """Yield the lines of a text, each as the column `1`."""
+    text = TextIOWrapper(stream, encoding="utf-8-sig", newline="\n")
+    lines = _Lines(text, path)
+    try:
+        for number, line in enumerate(lines, 1):
+            yield Located(f"{path}:{number}", {"1": line.removesuffix("\n").removesuffix("\r")})
+            lines.end_row()
+    except UnicodeDecodeError as error:
+        raise Finding.of(path, "is not UTF-8", "save the file as UTF-8") from error
+    finally:
+        text.detach()  # whoever opened the stream closes it
+
+
+def _csv(path: Path, stream: BinaryIO, form: Format, wanted: Container[str], delimiter: str) -> Iterator[Located]:
+    """Yield the rows of an RFC 4180 CSV file; fields may hold quotes, delimiters and newlines."""
     csv.field_size_limit(MAX_ROW_BYTES)  # the standard limit of 128 KiB is smaller than real completions
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     lines = _Lines(text, path)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     try:
-        header = next(reader, [])
-        check_header(path, header, columns)
+        first = next(reader, [])
+        header = first if form.has_header else [str(number) for number in range(1, len(first) + 1)]
+        check_header(path, header, form.columns)
         chosen = [(index, name) for index, name in enumerate(header) if name in wanted]
         lines.end_row()
-        line = reader.line_num + 1
-        for fields in reader:
+        line = reader.line_num + 1 if form.has_header else 1
+        for fields in reader if form.has_header else chain([first], reader):
             if len(fields) != len(header):
-                what = f"has {len(fields)} fields where the header has {len(header)}"
+                other = "header" if form.has_header else "first row"
+                what = f"has {len(fields)} fields where the {other} has {len(header)}"
                 raise Finding.of(f"{path}:{line}", what, "quote fields with commas, and leave no line empty")
             yield Located(f"{path}:{line}", {name: fields[index] for index, name in chosen})
             lines.end_row()

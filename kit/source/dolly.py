@@ -23,7 +23,7 @@ def _prompt(row: Row, number: int) -> Prompt:
 
 
 def _example(row: Row, number: int) -> Example:
-    return Example(id=f"dolly-{number}", prompt=_request(row), completion=text(row, "response"))
+    return Example.exchange(f"dolly-{number}", _request(row), text(row, "response"))
 
 
 FORMAT = Format(

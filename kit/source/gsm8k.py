@@ -22,7 +22,7 @@ def _prompt(row: Row, number: int) -> Prompt:
 
 
 def _example(row: Row, number: int) -> Example:
-    return Example(id=f"gsm8k-{number}", prompt=text(row, "question"), completion=text(row, "answer"))
+    return Example.exchange(f"gsm8k-{number}", text(row, "question"), text(row, "answer"))
 
 
 FORMAT = Format(name="gsm8k", container="jsonl", others=("question", "answer"), prompt=_prompt, example=_example)

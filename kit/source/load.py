@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, TypeVar
 from kit.errors import Finding, Problem, Trouble
 from kit.paths import UnsafePathError
 from kit.rows import Prompt
-from kit.source import FORMATS
+from kit.source import FORMATS, mapped
 from kit.source.containers import read_table
-from kit.source.interface import Example, RowError
+from kit.source.interface import Example, Located, Recorded, RowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from kit.manifest.model import DataSet
+    from kit.manifest.model import DataSet, RowSelection
     from kit.manifest.places import Places
-    from kit.source.interface import Located, Row
+    from kit.source.interface import Format, Row
 
 MAX_PROBLEMS = 20
 """How many bad rows are listed; the rest are counted."""
@@ -29,7 +29,12 @@ MAX_ROWS = 2_000_000
 MAX_BYTES = 512 << 20
 """Of memory, that the texts of the rows which are used may take."""
 
-Loaded = TypeVar("Loaded", Prompt, Example)
+Loaded = TypeVar("Loaded", Prompt, Example, Recorded)
+
+
+def format_of(data: DataSet) -> Format:
+    """Return the format of a data set: one that has a name, or the one that it declares itself."""
+    return mapped.mapped(data.columns) if data.columns else FORMATS[data.format]
 
 
 def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
@@ -38,7 +43,7 @@ def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
     Raises:
         Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
     """
-    convert = FORMATS[data.format].prompt
+    convert = format_of(data).prompt
     if convert is None:
         able = [form.name for form in FORMATS.values() if form.prompt]
         raise _wrong_role(name, data, "prompts to ask", able)
@@ -51,20 +56,20 @@ def load_examples(places: Places, name: str, data: DataSet) -> list[Example]:
     Raises:
         Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
     """
-    convert = FORMATS[data.format].example
+    convert = format_of(data).example
     if convert is None:
         able = [form.name for form in FORMATS.values() if form.example]
         raise _wrong_role(name, data, "completions to train on", able)
     return _load(places, name, data, convert)
 
 
-def load_recorded(places: Places, name: str, data: DataSet) -> list[Example]:
+def load_recorded(places: Places, name: str, data: DataSet) -> list[Recorded]:
     """Return the recorded answers of a data set, row for row with `load_prompts`.
 
     Raises:
         Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
     """
-    convert = FORMATS[data.format].recorded
+    convert = format_of(data).recorded
     if convert is None:
         able = [form.name for form in FORMATS.values() if form.recorded]
         raise _wrong_role(name, data, "recorded answers", able)
@@ -72,9 +77,11 @@ def load_recorded(places: Places, name: str, data: DataSet) -> list[Example]:
 
 
 def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding:
-    return Finding(
-        [Problem(f"data set {name!r}", f"the format {data.format!r} has no {lack}", f"use {', '.join(able)}")]
-    )
+    what = f"the format {data.format!r} has no {lack}"
+    remedy = f"use {', '.join(able)}"
+    if data.columns:
+        what, remedy = f"its `columns` map no {lack}", "say which column is the `completion`"
+    return Finding([Problem(f"data set {name!r}", what, remedy)])
 
 
 def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int], Loaded]) -> list[Loaded]:
@@ -92,7 +99,10 @@ def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int]
         except RowError as error:
             bad += 1
             if bad <= MAX_PROBLEMS:
-                problems.append(Problem(located.where, str(error), f"the format is {data.format!r}"))
+                remedy = f"the format is {data.format!r}"
+                problems.append(
+                    Problem(located.where, str(error), f"{remedy}; {error.remedy}" if error.remedy else remedy)
+                )
             continue
         if item.id in seen:
             bad += 1
@@ -110,20 +120,24 @@ def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int]
         more: list[Problem] = [Problem(where, f"{rest} more rows do not fit")] if rest > 0 else []
         raise Finding([*problems, *more])
     if not loaded:
-        raise Finding.of(where, "no row is selected", "look at `rows.where` and at the file")
+        raise Finding.of(where, "no row is selected", "look at `rows.where`, `rows.not_empty` and at the file")
     return loaded
 
 
-def _size(item: Prompt | Example) -> int:
+def _size(item: Prompt | Example | Recorded) -> int:
     """Return the bytes of memory that a row's texts take: up to four a character."""
+    if isinstance(item, Example):
+        return sum(map(getsizeof, (item.id, *item.texts)))
     texts = (item.text, item.answer) if isinstance(item, Prompt) else (item.prompt, item.completion)
     return sum(map(getsizeof, (item.id, *texts)))
 
 
 def _read(places: Places, data: DataSet) -> Iterator[Located]:
+    form, looked_at = format_of(data), (*data.rows.where, *data.rows.not_empty)
     for file in sorted(data.source.files):
         try:
-            yield from read_table(places.file(data.source, file), FORMATS[data.format], data.rows.where)
+            for located in read_table(places.file(data.source, file), form, looked_at):
+                yield Located(located.where, form.completed(located.row)) if form.completed else located
         except OSError as error:
             raise Trouble.of(file, f"cannot be read ({error.strerror})", "check the name") from error
         except UnsafePathError as error:
@@ -135,8 +149,13 @@ def _matching(places: Places, where: str, data: DataSet) -> Iterator[tuple[int, 
     for number, located in enumerate(_read(places, data), 1):
         if number > MAX_ROWS:
             raise Finding.of(where, f"has more than {MAX_ROWS} rows", "make a smaller file of those that are used")
-        if all(_as_text(located.row.get(column)) in allowed for column, allowed in data.rows.where.items()):
+        if _is_wanted(located.row, data.rows):
             yield number, located
+
+
+def _is_wanted(row: Row, rows: RowSelection) -> bool:
+    filled = all(row.get(column) is not None and str(row[column]).strip() for column in rows.not_empty)
+    return filled and all(_as_text(row.get(column)) in allowed for column, allowed in rows.where.items())
 
 
 def _drawn(places: Places, where: str, data: DataSet) -> Container[int] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.source.columns import optional_text
-from kit.source.exchange import one_exchange
+from kit.source.columns import optional_label
+from kit.source.conversation import UNREAD, conversation
 from kit.source.interface import Example, Format
 
 if TYPE_CHECKING:
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def _example(row: Row, number: int) -> Example:
-    asked, answered = one_exchange(row, "messages", speaker="role", said="content", names=("user", "assistant"))
-    return Example(id=optional_text(row, "id", str(number)), prompt=asked, completion=answered)
+    return Example(id=optional_label(row, "id", str(number)), turns=conversation(row, "messages"))
 
 
-FORMAT = Format(name="messages", container="jsonl", columns=("messages",), others=("id",), example=_example)
+FORMAT = Format(
+    name="messages", container="jsonl", columns=("messages",), others=("id", "system", *UNREAD), example=_example
+)

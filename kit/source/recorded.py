@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kit.rows import Prompt
 from kit.source.columns import any_text, text
-from kit.source.interface import Example, Format
+from kit.source.interface import Format, Recorded
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -17,8 +17,8 @@ def _prompt(row: Row, _number: int) -> Prompt:
     return Prompt(id=text(row, "id"), category=text(row, "category"), text=text(row, "prompt"), answer=label)
 
 
-def _recorded(row: Row, _number: int) -> Example:
-    return Example(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
+def _recorded(row: Row, _number: int) -> Recorded:
+    return Recorded(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
 
 
 FORMAT = Format(

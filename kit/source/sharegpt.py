@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.source.columns import optional_text
-from kit.source.exchange import one_exchange
+from kit.source.columns import optional_label
+from kit.source.conversation import UNREAD, conversation
 from kit.source.interface import Example, Format
 
 if TYPE_CHECKING:
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def _example(row: Row, number: int) -> Example:
-    asked, answered = one_exchange(row, "conversations", speaker="from", said="value", names=("human", "gpt"))
-    return Example(id=optional_text(row, "id", str(number)), prompt=asked, completion=answered)
+    return Example(id=optional_label(row, "id", str(number)), turns=conversation(row, "conversations"))
 
 
-FORMAT = Format(name="sharegpt", container="json", columns=("conversations",), others=("id",), example=_example)
+FORMAT = Format(
+    name="sharegpt", container="json", columns=("conversations",), others=("id", "system", *UNREAD), example=_example
+)

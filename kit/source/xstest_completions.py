@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kit.rows import Prompt, Verdict
 from kit.source.columns import any_text, text
-from kit.source.interface import Example, Format, RowError
+from kit.source.interface import Format, Recorded, RowError
 
 if TYPE_CHECKING:
     from kit.source.interface import Row
@@ -29,8 +29,8 @@ def _prompt(row: Row, _number: int) -> Prompt:
     return Prompt(id=text(row, "id"), category=text(row, "type"), text=text(row, "prompt"), answer=_LABELS[label].value)
 
 
-def _recorded(row: Row, _number: int) -> Example:
-    return Example(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
+def _recorded(row: Row, _number: int) -> Recorded:
+    return Recorded(id=text(row, "id"), prompt=text(row, "prompt"), completion=any_text(row, "completion"))
 
 
 FORMAT = Format(name="xstest-completions", container="csv", columns=_COLUMNS, prompt=_prompt, recorded=_recorded)

@@ -16,7 +16,10 @@ class Trainer(Protocol):
     - `adapter/` (LoRA) or `model/` (full fine-tuning);
     - `trace.json`: `step0_weights` and `weights` (digests of the trainable weights, as safetensors), `losses` (one
       `{"step", "loss", "grad_norm", "learning_rate"}` a step), `order` (ids of the rows in the order in which they
-      were seen), `template` (digest of the chat template), `trainable_parameters` (a count).
+      were seen, those that were packed together one after the other), `rows` (how many there were to see), `cut` and
+      `dropped` (how many were longer than `max_length`, and cut or left out), `dropped_ids` (the first of those),
+      `notes` (what a reader should know of the rows), `template` (digest of the chat template), `trainable_parameters`
+      (a count).
 
     Everything random is seeded from `job.seed` before the adapter exists, so that no job depends on the one before.
     """

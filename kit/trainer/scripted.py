@@ -32,6 +32,11 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
             "weights": data_digest(weights),
             "losses": [{"step": 1, "loss": 2.0, "grad_norm": 1.0, "learning_rate": 0.1}],
             "order": order,
+            "rows": len(order),
+            "cut": 0,
+            "dropped": 0,
+            "dropped_ids": [],
+            "notes": [],
             "template": file_digest(Path(job.template.file)) if job.template.file else json_digest("scripted"),
             "trainable_parameters": 64,
         }

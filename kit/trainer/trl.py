@@ -14,19 +14,22 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, prepare_
 from safetensors.torch import save
 from torch.utils.data import RandomSampler, Sampler
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TrainerCallback, set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from kit.canonical import Json, canonical_json, read_rows
-from kit.chat.tokenizer import load_tokenizer
+from kit.chat.tokenizer import load_tokenizer, rendered
 from kit.digests import data_digest
 from kit.lenient import read_lenient_json
 from kit.trainer import distributed
+from kit.trainer.encoding import encode
+from kit.trainer.order import seen
 from kit.worker.jobs import ADAPTER, MODEL, TRACE, JobError
 from kit.worker.memory import TRAINING, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from kit.trainer.encoding import Encoded, EncodedRow
     from kit.worker.jobs import Report, TrainingJob
 
 LOGGED = ("loss", "grad_norm", "learning_rate")
@@ -75,7 +78,8 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
         set_seed(job.seed)
         tokenizer = load_tokenizer(job.model, job.template)
         model = _model(job, training)
-        ids, rows = _dataset(job)
+        encoded = _encoded(job, tokenizer, model)
+        contents, rows = _dataset(encoded.rows, training)
         trainer = _RecordingTrainer(
             model=model,
             args=config,
@@ -83,6 +87,8 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
             processing_class=tokenizer,
             callbacks=[_ProgressCallback(number, report)],
         )
+        if len(trainer.train_dataset) != len(contents):
+            raise JobError("TRL changed the rows that it was given", "report this: the kit reads it otherwise")
         step0 = _digest(model)
         trainer.data_seed = training.get("data_seed")
         if processes(job) > 1 and trainer.data_seed is None:
@@ -92,13 +98,20 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
         trainer.train()
     if not trainer.is_world_process_zero():
         return
-    rows_a_step = training["batch_size"] * training["gradient_accumulation_steps"] * processes(job)
-    seen = trainer.state.global_step * rows_a_step
+    used = seen(
+        trainer.order,
+        len(contents),
+        batch=training["batch_size"],
+        processes=processes(job),
+        accumulated=training["gradient_accumulation_steps"],
+        steps=trainer.state.global_step,
+    )
     trace: dict[str, Json] = {
         "step0_weights": step0,
         "weights": _digest(model),
         "losses": _losses(trainer.state.log_history),
-        "order": [ids[index] if not training["packing"] else str(index) for index in trainer.order[:seen]],
+        "order": [encoded.rows[row].id for sequence in used for row in contents[sequence]],
+        **encoded.to_json(),
         "template": data_digest(str(tokenizer.chat_template).encode()),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
@@ -212,7 +225,7 @@ def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
         max_length=training["max_length"],
         packing=training["packing"],
         train_sampling_strategy="random" if training["shuffle"] else "sequential",
-        completion_only_loss=training["loss_on"] == "assistant",
+        dataset_kwargs={"skip_prepare_dataset": True},  # rows are tokens already: TRL would cut and drop some
         bf16=training["dtype"] == "bfloat16",
         fp16=training["dtype"] == "float16",
         gradient_checkpointing=training["gradient_checkpointing"],
@@ -231,16 +244,40 @@ def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
     return config
 
 
-def _dataset(job: TrainingJob) -> tuple[list[str], Dataset]:
-    """Return the ids and the rows as TRL's conversational prompt–completion format."""
-    system = job.training["system_prompt"]
-    lead = [{"role": "system", "content": system}] if system is not None else []
-    rows = list(read_rows(Path(job.examples)))
-    conversations = {
-        "prompt": [[*lead, {"role": "user", "content": row["prompt"]}] for row in rows],
-        "completion": [[{"role": "assistant", "content": row["completion"]}] for row in rows],
-    }
-    return [str(row["id"]) for row in rows], Dataset.from_dict(conversations)
+def _encoded(job: TrainingJob, tokenizer: Any, model: Any) -> Encoded:  # noqa: ANN401 - transformers
+    """Return the rows as tokens.
+
+    Raises:
+        JobError: some cannot be trained on as they are.
+    """
+
+    def render(messages: list[dict[str, str]], *, to_answer: bool) -> list[int]:
+        return rendered(tokenizer, messages, job.template, to_answer=to_answer)
+
+    encoded = encode(read_rows(Path(job.examples)), tokenizer, render, job.training, _stops(tokenizer, model))
+    if encoded.problems:
+        first, *others = encoded.problems
+        more = "".join(f"; {other}: {other.remedy}" for other in others)
+        raise JobError(str(first), f"{first.remedy}{more}")
+    return encoded
+
+
+def _stops(tokenizer: Any, model: Any) -> set[int]:  # noqa: ANN401 - transformers
+    """Return the tokens with which an answer may end, as the engine has them."""
+    configs = (model.config.get_text_config(), model.generation_config)
+    found = (tokenizer.eos_token_id, *(config.eos_token_id for config in configs))
+    lists = (ids if isinstance(ids, list) else [ids] for ids in found)
+    return {token for ids in lists for token in ids if token is not None}
+
+
+def _dataset(rows: Sequence[EncodedRow], training: dict[str, Any]) -> tuple[list[list[int]], Dataset]:
+    """Return which rows each sequence holds, several where rows are packed, and the sequences, ready for TRL."""
+    tokens = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
+    if not training["packing"]:
+        return [[number] for number in range(len(rows))], Dataset.from_dict(tokens)
+    numbers = [[number] * len(row.input_ids) for number, row in enumerate(rows)]
+    packed = pack_dataset(Dataset.from_dict({**tokens, "row": numbers}), training["max_length"], "bfd")
+    return [list(dict.fromkeys(held)) for held in packed["row"]], packed.remove_columns("row")
 
 
 def _state(model: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - PEFT or transformers

@@ -37,7 +37,8 @@ class TrainingJob:
     """Its identity, for the adapter's own metadata: where the model lay may not enter a payload."""
     template: ChatTemplate
     examples: str
-    """JSONL of `id`, `prompt`, `completion`, in the order of the data set."""
+    """JSONL of `id` and `messages` (each `role`, `content`, and `is_learned` where it is false) or `text`, in the order
+    of the data set."""
     method: str
     training: dict[str, Json]
     """As the manifest's `finetune.training`."""
