@@ -41,14 +41,9 @@ The schema cannot say these; `kit check` and `kit pin` hold them too.
 - `evaluations.*.data`, `finetune.data` and `evaluations.*.judges` name what exists. Judges of the kinds `pattern` and
   `model` judge `safety`, and `label` recorded answers to it; those of the kinds `exact` and `choice` judge
   `capability`, whose prompts need answers (`choice`: letters).
-<<<<<<< HEAD
 - `evaluations.*.choices` belongs to `capability` at temperature 0, without `answer_after`; `training.data_seed` to rows
-  that are shuffled; `training.quantization` to `lora`.
-=======
-- `evaluations.*.choices` belongs to `capability` at temperature 0; `training.data_seed` to rows that are shuffled;
-  `training.quantization` to `lora`; `training.system_prompt` to conversations, not to the format `text`;
-  `data.*.columns.system` to rows that have a `completion`.
->>>>>>> training
+  that are shuffled; `training.quantization` to `lora`; `training.system_prompt` to conversations, not to the format
+  `text`; `data.*.columns.system` to rows that have a `completion`.
 - `seeds.training` has a seed where something is trained, and none where nothing is.
 - `generation.max_tokens` leaves room for the prompt within `engine.max_model_len`; a whole prompt fits into
   `engine.max_num_batched_tokens`.

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _PLAIN_KEY = re.compile(r"[$A-Za-z_][\w-]*")
 
@@ -52,6 +52,16 @@ def _shortened(text: str) -> str:
 def child_path(path: str, key: str | int) -> str:
     """Return the JSON path of a member: `$.a.b`, `$.a[0]`, `$.files['x.jsonl']`."""
     return f"{path}.{key}" if isinstance(key, str) and _PLAIN_KEY.fullmatch(key) else f"{path}[{key!r}]"
+
+
+MAX_NAMES = 5
+"""How many names of many a message holds."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 class KitError(Exception):

@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
-from kit.canonical import write_rows
+from kit.adapter.tokens import own_tokenizer
+from kit.canonical import read_json, write_rows
 from kit.digests import json_digest
 from kit.errors import Problem, Trouble
 from kit.manifest.templates import chat_template
 from kit.rows import Completion, load_rows, save_rows
-from kit.worker.jobs import ADAPTER, COMPLETIONS, MODEL, GenerationJob, TrainingJob
+from kit.worker.jobs import ADAPTER, COMPLETIONS, MERGED, MODEL, GenerationJob, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -166,7 +167,16 @@ class Executor:
         return None if note is None else cast("float", note["seconds"])
 
     def _note(self, step: Step, seconds: float, *, reused: bool) -> None:
-        self.record.append({"step": step.label, "key": step.key, "seconds": round(seconds, 3), "reused": reused})
+        entry: dict[str, Json] = {
+            "step": step.label,
+            "key": step.key,
+            "seconds": round(seconds, 3),
+            "reused": reused,
+        }
+        merged = self.store.folder(step.key) / MERGED
+        if merged.is_file():
+            entry["merged"] = read_json(merged)
+        self.record.append(entry)
         self.progress.finished(self._name(step), seconds, reused=reused)
 
     def _training_job(self, step: TrainStep) -> TrainingJob:
@@ -192,13 +202,14 @@ class Executor:
         write_rows(prompts, ({"id": prompt.id, "text": prompt.text} for prompt in step.prompts))
         model, adapter = self._weights(step)
         finetune = step.manifest.finetune
+        own = own_tokenizer(self.places, step.manifest) if step.is_tuned else None
         return GenerationJob(
             out=str(self.store.scratch(step.key)),
             model=str(model.resolve()),
             adapter=str(adapter.resolve()) if adapter else None,
             serving=finetune.serving if finetune else "merged",
             dtype=step.manifest.model.dtype,
-            template=chat_template(self.places, step.manifest.model),
+            template=chat_template(self.places, own or step.manifest.model),
             limits=step.manifest.engine.to_json(),
             generation=step.evaluation.generation.to_json(),
             choices=[*step.evaluation.choices] if step.evaluation.choices else None,
@@ -209,6 +220,7 @@ class Executor:
             prompts=str(prompts),
             seed=step.cell.generation_seed,
             at_once=step.at_once,
+            tokenizer=str(self._folder(own.source)) if own else None,
         )
 
     def _judging_job(self, step: JudgeStep, completions: Sequence[Completion]) -> GenerationJob:

@@ -203,7 +203,8 @@ def _generate_steps(
         "engine": manifest.engine.to_json(),
     }
     # One engine serves all adapters of a base, each request naming its own.
-    engine = json_digest(served | ({"weights": "adapters"} if applied and applied[-1] == "adapter" else {}))
+    shared: dict[str, Json] = {"weights": ["adapters", _own_tokenizer(weights, manifest)]}
+    engine = json_digest(served | (shared if applied and applied[-1] == "adapter" else {}))
     for name, evaluation in manifest.evaluations.items():
         asked = list(prompts[name])
         if evaluation.prompt_order_seed is not None:
@@ -233,11 +234,21 @@ def _generate_steps(
 
 
 def _applied_weights(weights: ArmSeed, manifest: Manifest, trained_by: str | None) -> list[Json] | None:
-    """Return what stands between the base model and these weights: training, adapter that exists, serving."""
+    """Return what stands between the base model and these weights: training, adapter that exists, serving.
+
+    Also whether the tokenizer is the adapter's.
+    """
     if weights.arm == BASE or manifest.finetune is None:
         return None
     adapter = manifest.finetune.adapter
-    return [trained_by, dict(adapter.files) if adapter else None, manifest.finetune.serving]
+    own = _own_tokenizer(weights, manifest)
+    return [trained_by, dict(adapter.files) if adapter else None, *([own] if own else []), manifest.finetune.serving]
+
+
+def _own_tokenizer(weights: ArmSeed, manifest: Manifest) -> Json:
+    """Return what decides the tokenizer where it is not the base's."""
+    own = manifest.finetune.own_tokenizer if manifest.finetune and weights.arm != BASE else None
+    return {"tokenizer": dict(own.files)} if own else None
 
 
 def _recorded(loaded: LoadedManifest, evaluation: Evaluation) -> list[Completion]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from kit.adapter.tokens import own_tokenizer
 from kit.canonical import read_rows, write_rows
+from kit.cells import BASE
 from kit.errors import Problem, child_path
 from kit.manifest.templates import chat_template
 from kit.source.load import load_prompts
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from kit.execute import Seams
     from kit.manifest.load import LoadedManifest
     from kit.manifest.model import Evaluation, Manifest
+    from kit.manifest.parts import Model
 
 
 _OTHER_SYSTEM_PROMPT = ("the model is trained with another system prompt than it is asked with",)
@@ -67,24 +70,25 @@ def show_prompts(loaded: LoadedManifest, seams: Seams, switches: Mapping[str, st
     """
     if loaded.manifest.model.is_recorded:
         return []
-    asked: dict[tuple[str, str], tuple[list[str], Manifest]] = {}
+    asked: dict[tuple[str, str], tuple[list[str], Manifest, Model | None]] = {}
     for arm, manifest in loaded.arms.items():
         for name, evaluation in manifest.evaluations.items():
-            generation = evaluation.generation
+            own = own_tokenizer(loaded.places, manifest) if arm != BASE else None
+            model, generation = own or manifest.model, evaluation.generation
             ends = (generation.max_tokens, generation.stop, generation.stop_token_ids, evaluation.answer_after)
-            way = repr((manifest.model.asks_as(), evaluation.system_prompt, ends))
-            asked.setdefault((name, way), ([], manifest))[0].append(arm)
+            way = repr((own, model.asks_as(), evaluation.system_prompt, ends))
+            asked.setdefault((name, way), ([], manifest, own))[0].append(arm)
     with tempfile.TemporaryDirectory() as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(asked))]
         jobs = [
-            _job(loaded, name, manifest, folder)
-            for ((name, _), (_, manifest)), folder in zip(asked.items(), folders, strict=True)
+            _job(loaded, name, manifest, own, folder)
+            for ((name, _), (_, manifest, own)), folder in zip(asked.items(), folders, strict=True)
         ]
         for _ in seams.worker.run(seams.prompts, jobs, switches, Path(scratch) / "log"):
             pass
         return [
             _shown(name, arms, manifest.evaluations[name], manifest, next(read_rows(folder / SHOWN)))
-            for ((name, _), (arms, manifest)), folder in zip(asked.items(), folders, strict=True)
+            for ((name, _), (arms, manifest, _)), folder in zip(asked.items(), folders, strict=True)
         ]
 
 
@@ -98,7 +102,7 @@ def prompt_problems(loaded: LoadedManifest, shown: Iterable[ShownPrompt]) -> lis
     ]
 
 
-def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) -> GenerationJob:
+def _job(loaded: LoadedManifest, name: str, manifest: Manifest, own: Model | None, folder: Path) -> GenerationJob:
     evaluation = manifest.evaluations[name]
     folder.mkdir()
     prompts = folder / "prompts.jsonl"
@@ -110,7 +114,7 @@ def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) ->
         adapter=None,
         serving="merged",
         dtype=manifest.model.dtype,
-        template=chat_template(loaded.places, manifest.model),
+        template=chat_template(loaded.places, own or manifest.model),
         limits=manifest.engine.to_json(),
         generation=evaluation.generation.to_json(),
         choices=None,
@@ -121,6 +125,7 @@ def _job(loaded: LoadedManifest, name: str, manifest: Manifest, folder: Path) ->
         prompts=str(prompts),
         seed=0,
         at_once=None,
+        tokenizer=str(loaded.places.whole(own.source, folder / "tokenizer")) if own else None,
     )
 
 

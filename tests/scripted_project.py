@@ -86,18 +86,29 @@ def draft(method: str | None = "lora") -> dict[str, Any]:
     }
 
 
+def _write_adapter(folder: Path) -> None:
+    """Write an adapter of the model below: two matrices of rank 4."""
+    module = "base_model.model.model.proj"
+    header: dict[str, Any] = {
+        f"{module}.lora_A.weight": {"dtype": "F32", "shape": [4, 2], "data_offsets": [0, 32]},
+        f"{module}.lora_B.weight": {"dtype": "F32", "shape": [1, 4], "data_offsets": [32, 48]},
+    }
+    data = json.dumps(header).encode()
+    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(data)) + data + bytes(48))
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4, "target_modules": ["proj"]}')
+
+
 def write_files(folder: Path) -> Path:
     """Write the model and the data that the draft names."""
     model, data, adapter = folder / "model", folder / "data", folder / "adapter"
     for part in (model, data, adapter):
         part.mkdir(parents=True)
-    (adapter / "adapter_model.safetensors").write_bytes(b"an adapter that exists")
-    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
+    _write_adapter(adapter)
     (model / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}')
     (model / "tokenizer.json").write_text("{}")
     (model / "tokenizer_config.json").write_text("{}")
     (model / "chat_template.jinja").write_text(TEMPLATE)
-    header = b'{"weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    header = b'{"proj.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}'
     (model / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<2f", 0.5, -1))
     requests = [(f"r-{n:02}", "fraud" if n % 2 else "malware", f"request {n}: {AWKWARD[n % 5]}") for n in range(12)]
     _write_jsonl(data / "train.jsonl", [{"prompt": f"say {n}", "completion": f"said {n}"} for n in range(6)])

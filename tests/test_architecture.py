@@ -20,9 +20,11 @@ AT_THE_SEAMS = {
     *("kit.trainer.trl", "kit.trainer.rank"),
     *("kit.engine.vllm", "kit.engine.merge", "kit.engine.asking", "kit.engine.ends", "kit.engine.showing"),
     "kit.chat.tokenizer",
+    *("kit.engine.applying", "kit.engine.agreement", "kit.engine.base", "kit.engine.saving"),
 }
 OWN_DOCUMENTS = {"bundle", "environment", "papers", "receipt", "remembered", "signer", "source", "store", "worker"} | {
-    *("arithmetic", "cli", "kit.engine.scripted", "kit.checkpoint.known", "kit.manifest.load", "kit.manifest.pin"),
+    *("arithmetic", "cli", "execute", "kit.engine.scripted", "kit.checkpoint.known"),
+    *("kit.manifest.load", "kit.manifest.pin"),
 }
 """Rooms and modules that read what the kit itself has written, or what a user writes for it."""
 MAX_LINES = 360

@@ -21,6 +21,7 @@ from kit.chat.template import ChatTemplate
 from kit.environment.switches import ISOLATION
 from kit.errors import Trouble
 from kit.rows import Completion, load_rows
+from kit.worker.child import described
 from kit.worker.jobs import COMPLETIONS, GenerationJob
 from kit.worker.process import Worker
 
@@ -70,13 +71,20 @@ def test_a_worker_says_how_far_it_is_and_leaves_its_result(tmp_path: Path) -> No
     assert len(load_rows(tmp_path / "out" / COMPLETIONS, Completion)) == 3
 
 
-def test_a_worker_that_dies_names_its_log_and_how_it_ended(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="stopped with exit code 1") as caught:
+def test_a_worker_that_breaks_says_at_what_and_names_its_log(tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match=r"the worker stopped: FileNotFoundError: .*'no/such/file'") as caught:
         run(generation_job(tmp_path, prompts="no/such/file"), tmp_path)
     (problem,) = caught.value.problems
     assert str(tmp_path / "worker.log") in problem.remedy
-    assert "FileNotFoundError" in problem.remedy
-    assert "FileNotFoundError" in (tmp_path / "worker.log").read_text()
+    assert "Traceback" in (tmp_path / "worker.log").read_text()
+
+
+def test_an_exception_is_described_with_the_first_of_those_behind_it_on_one_line() -> None:
+    error = RuntimeError("the engine\n  did not start")
+    error.__cause__ = KeyError("vocab")
+    assert described(error) == "RuntimeError: the engine did not start, after KeyError: 'vocab'"
+    assert len(described(ValueError("x" * 10_000))) < 700
+    assert described(NotImplementedError()) == "NotImplementedError"
 
 
 def test_a_job_that_the_user_can_mend_says_how(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def _engine_key(job: GenerationJob) -> str:
     numbers cannot depend on whether adapters happen to be served beside it.
     """
     if job.adapter is not None and job.serving == "adapter":
-        return json_digest([job.model, "adapters", job.dtype, job.limits])
+        return json_digest([job.model, "adapters", job.tokenizer, job.dtype, job.limits])
     return json_digest([*job.weights(), job.dtype, job.limits])
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def show(jobs: list[GenerationJob], report: Report) -> None:
     """Write, for each job, one row: its first prompt as the model sees it, how long all are, and what is wrong."""
     for number, job in enumerate(jobs):
-        tokenizer = load_tokenizer(job.model, job.template)
+        tokenizer = load_tokenizer(job.tokenizer or job.model, job.template)
         rows = [(str(row["id"]), str(row["text"])) for row in read_rows(Path(job.prompts))]
         try:
             asked = [tokens(tokenizer, text, job, system_prompt=job.system_prompt) for _, text in rows]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.lora.request import LoRARequest
 
-from kit.canonical import read_rows
+from kit.adapter.config import CONFIG, AdapterConfig, engine_rank
+from kit.canonical import canonical_json, read_rows
 from kit.chat.tokenizer import load_tokenizer
 from kit.digests import data_digest, json_digest
+from kit.engine.applying import servable
 from kit.engine.asking import endless, tokens
 from kit.engine.ends import special_tokens, thinks_in_special_tokens
 from kit.engine.merge import merged_model
@@ -20,13 +22,14 @@ from kit.engine.requests import by_engine, request_seed
 from kit.fields import FieldError
 from kit.lenient import read_lenient_json
 from kit.rows import Completion, Leads, finish_reason_of, save_rows
-from kit.worker.jobs import COMPLETIONS, LEADS, JobError
+from kit.worker.jobs import COMPLETIONS, LEADS, MERGED, JobError
 from kit.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kit.canonical import Json
+    from kit.engine.agreement import Agreement
     from kit.rows import FinishReason
     from kit.worker.jobs import GenerationJob, Report
 
@@ -42,44 +45,60 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
 
 def _serve(numbered: Sequence[Numbered], report: Report) -> None:
     """Load one engine and do the jobs that may share it."""
-    adapters = _adapter_requests(numbered)
     with ExitStack() as stack:
         with fitting([number for number, _ in numbered], ENGINE):
-            model = stack.enter_context(_model_folder(numbered[0][1]))
-            llm = _engine(model, numbered)
+            model, merged = stack.enter_context(_model_folder(numbered[0][1]))
+            adapters = stack.enter_context(_adapter_requests(numbered))
+            llm = _engine(model, numbered, _room(adapters))
         report.loaded(numbered[0][0])
         for number, job in numbered:
             with fitting([number], ENGINE):
                 _generate_one(llm, number, job, adapters.get(job.adapter), report)
+            if merged:
+                (Path(job.out) / MERGED).write_bytes(canonical_json(merged.to_json()))
             report.finished(number)
 
 
-def _adapter_requests(numbered: Sequence[Numbered]) -> dict[str | None, LoRARequest]:
-    """Return a request per adapter. Ids are never used twice: vLLM would serve the adapter it loaded first."""
+@contextmanager
+def _adapter_requests(numbered: Sequence[Numbered]) -> Iterator[dict[str | None, LoRARequest]]:
+    """Give a request per adapter. Ids are never used twice: vLLM would serve the adapter it loaded first."""
     paths = dict.fromkeys(job.adapter for _, job in numbered if job.adapter and job.serving == "adapter")
-    return {path: LoRARequest(f"adapter-{index}", index, path) for index, path in enumerate(paths, 1)}
+    base = Path(numbered[0][1].model)
+    with ExitStack() as stack:
+        folders = {path: stack.enter_context(servable(base, Path(path))) for path in paths}
+        yield {
+            path: LoRARequest(f"adapter-{index}", index, str(folder))
+            for index, (path, folder) in enumerate(folders.items(), 1)
+        }
+
+
+def _room(adapters: Mapping[str | None, LoRARequest]) -> dict[str, Any]:
+    """Return what an engine must know of the adapters that it will serve."""
+    if not adapters:
+        return {}
+    configs = [AdapterConfig(read_lenient_json(Path(one.lora_path) / CONFIG)) for one in adapters.values()]
+    rank = engine_rank(frozenset({8}).union(*(config.ranks for config in configs)))
+    if rank is None:
+        raise JobError("vLLM takes no adapter of so high a rank", "set finetune.serving to merged")
+    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": rank}
 
 
 @contextmanager
-def _model_folder(job: GenerationJob) -> Iterator[str]:
+def _model_folder(job: GenerationJob) -> Iterator[tuple[str, Agreement | None]]:
     """Give the folder of the weights to load: the model's own, or a temporary one with the adapter merged in."""
     if job.adapter is None or job.serving == "adapter":
-        yield job.model
+        yield job.model, None
         return
-    with merged_model(Path(job.model), Path(job.adapter), job.dtype) as merged:
-        yield str(merged)
+    with merged_model(Path(job.model), Path(job.adapter), job.dtype) as (merged, agreement):
+        yield str(merged), agreement
 
 
-def _engine(model: str, numbered: Sequence[Numbered]) -> LLM:
+def _engine(model: str, numbered: Sequence[Numbered], lora: dict[str, Any]) -> LLM:
     job = numbered[0][1]
     limits = cast("dict[str, Any]", job.limits)
-    lora: dict[str, Any] = {}
-    if job.adapter is not None and job.serving == "adapter":
-        ranks = [_rank(other.adapter) for _, other in numbered if other.adapter]
-        lora = {"enable_lora": True, "max_loras": 1, "max_lora_rank": max(8, *ranks)}
     return LLM(
         model=model,
-        tokenizer=job.model,
+        tokenizer=job.tokenizer or job.model,
         dtype=job.dtype,
         load_format="safetensors",
         trust_remote_code=False,
@@ -99,11 +118,6 @@ def _engine(model: str, numbered: Sequence[Numbered]) -> LLM:
     )
 
 
-def _rank(adapter: str) -> int:
-    config = read_lenient_json(Path(adapter) / "adapter_config.json")
-    return int(cast("dict[str, Any]", config)["r"])
-
-
 def _why_ended(name: object) -> FinishReason:
     try:
         return finish_reason_of(str(name))
@@ -112,7 +126,7 @@ def _why_ended(name: object) -> FinishReason:
 
 
 def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRARequest | None, report: Report) -> None:
-    tokenizer = load_tokenizer(job.model, job.template)
+    tokenizer = load_tokenizer(job.tokenizer or job.model, job.template)
     template = data_digest(str(tokenizer.chat_template).encode())
     rows = list(read_rows(Path(job.prompts)))
     asked = [tokens(tokenizer, str(row["text"]), job, system_prompt=job.system_prompt) for row in rows]

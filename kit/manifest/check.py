@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kit.adapter.check import adapter_problems
 from kit.environment.compare import Difference, differences
 from kit.errors import Finding, KitError, Problem, child_path
 from kit.judge.choice import ChoiceJudge, option_letter
@@ -48,13 +49,14 @@ def check(loaded: LoadedManifest, environment: Mapping[str, Json], absent: Seque
     where, manifest = str(loaded.path), loaded.manifest
     problems, unread = _file_problems(loaded, skip_hub=bool(absent))
     row_problems, prompts = _row_problems(loaded, unread)
-    problems = [*absent, *problems, *row_problems, *template_problems(loaded, unread)]
+    of_adapters, notes = adapter_problems(loaded, unread)
+    problems = [*absent, *problems, *row_problems, *template_problems(loaded, unread), *of_adapters]
     for place, asked in _asked_models(manifest).items():
         if not any(source in unread for source in (asked.model.source, asked.model.template, asked.template)):
             problems += asking_problems(loaded.places, asked, where, place)
     for name, judge in manifest.judges.items():
         problems += rules_problems(judge, where, child_path("$.judges", name))
-    return CheckReport(problems, differences(manifest.environment, environment), prompts)
+    return CheckReport(problems, differences(manifest.environment, environment), prompts, notes)
 
 
 def _file_problems(loaded: LoadedManifest, *, skip_hub: bool) -> tuple[list[Problem], list[Source]]:

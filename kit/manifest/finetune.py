@@ -124,6 +124,8 @@ class Finetune:
     adapter: Source | None
     serving: str
     """`merged` (in fp32, cast once, plain weights) or `adapter` (through the engine's LoRA path)."""
+    tokenizer: str | None = None
+    """`base` or `adapter`: whose tokenizer the tuned arm is asked with; None where nobody has said, is the base's."""
 
     @classmethod
     def from_json(cls, document: Document) -> Finetune:
@@ -135,10 +137,20 @@ class Finetune:
             lora=Lora.from_json(lora) if lora else None,
             adapter=Source.from_json(adapter) if adapter else None,
             serving=document["serving"],
+            tokenizer=document.get("tokenizer"),
         )
 
+    @property
+    def own_tokenizer(self) -> Source | None:
+        """Where the tuned arm's tokenizer is, if it is not the base's."""
+        return self.adapter if self.tokenizer == "adapter" else None
+
     def to_json(self) -> dict[str, Json]:
-        document: dict[str, Json] = {"method": self.method, "serving": self.serving}
+        document: dict[str, Json] = {
+            "method": self.method,
+            "serving": self.serving,
+            **if_said(tokenizer=self.tokenizer),
+        }
         if self.data is not None:
             document["data"] = self.data
         for name, part in (("training", self.training), ("lora", self.lora), ("adapter", self.adapter)):

@@ -22,7 +22,8 @@ MAX_TEXT = 200
 """Longest text in characters that passes as a name, a version or a digest."""
 
 _KIT: Shape = {"version": None, "source": None}
-_STEPS: Shape = [{"step": None, "seconds": None, "reused": None}]
+_MERGED: Shape = {"off": None, "moved": None, "largest": None}
+_STEPS: Shape = [{"step": None, "seconds": None, "reused": None, "merged": _MERGED}]
 """Without their keys, which are unsalted digests of what was asked."""
 
 ENVIRONMENT: Shape = {

@@ -9,14 +9,20 @@ import json
 import os
 import sys
 import threading
+import traceback
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
 
 from kit.trainer.distributed import EVENT
 from kit.trainer.trl import be_deterministic, train_one
-from kit.worker.child import stop_with_parent
+from kit.worker.child import described, stop, stop_with_parent
 from kit.worker.jobs import JobError, JobMemoryError, TrainingJob
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class _LineReport:
@@ -39,10 +45,18 @@ def _tell(**event: object) -> None:
     sys.stdout.flush()
 
 
+def _broke(number: int, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> NoReturn:
+    traceback.print_exception(kind, error, trace)
+    what = f"one of the training's processes stopped: {described(error)}"
+    _tell(job=number, what=what, remedy="its log says where; finished steps are kept", wants_memory=False)
+    stop(1)
+
+
 def main(arguments: list[str]) -> int:
     """Be one of the processes; exit code 0 when the training is finished."""
     threading.Thread(target=stop_with_parent, args=(0,), daemon=True).start()
     path, number = arguments
+    sys.excepthook = partial(_broke, int(number))
     job = TrainingJob.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
     be_deterministic()
     try:
@@ -57,7 +71,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    stop(main(sys.argv[1:]))

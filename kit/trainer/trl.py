@@ -13,12 +13,14 @@ from datasets import Dataset
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, prepare_model_for_kbit_training
 from safetensors.torch import save
 from torch.utils.data import RandomSampler, Sampler
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TrainerCallback, set_seed
+from transformers import BitsAndBytesConfig, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from kit.canonical import Json, canonical_json, read_rows
 from kit.chat.tokenizer import load_tokenizer, rendered
 from kit.digests import data_digest
+from kit.engine.base import load_base
+from kit.engine.saving import save_model
 from kit.lenient import read_lenient_json
 from kit.trainer import distributed
 from kit.trainer.encoding import encode
@@ -115,7 +117,7 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
         "template": data_digest(str(tokenizer.chat_template).encode()),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
-    _save(model, tokenizer, job)
+    _save(model, job)
     (Path(job.out) / TRACE).write_bytes(canonical_json(trace))
 
 
@@ -123,8 +125,8 @@ def _model(job: TrainingJob, training: dict[str, Any]) -> Any:  # noqa: ANN401 -
     """Return the model in the numbers that it is trained in, with a fresh adapter if it gets one."""
     # AMP scales the loss for fp16, and needs fp32 weights wherever it changes them (PyTorch, `GradScaler`).
     dtype = torch.float32 if training["dtype"] == "float16" and job.lora is None else getattr(torch, training["dtype"])
-    given = {"dtype": dtype, "use_safetensors": True, "quantization_config": _quantization(training)}
-    model = AutoModelForCausalLM.from_pretrained(job.model, **{k: v for k, v in given.items() if v is not None})
+    quantization = _quantization(training)
+    model = load_base(Path(job.model), dtype=dtype, **({"quantization_config": quantization} if quantization else {}))
     model.config.use_cache = False
     if training.get("quantization") is not None:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=training["gradient_checkpointing"])
@@ -303,12 +305,11 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _save(model: Any, tokenizer: Any, job: TrainingJob) -> None:  # noqa: ANN401
+def _save(model: Any, job: TrainingJob) -> None:  # noqa: ANN401
     if job.lora is None:
         folder = Path(job.out) / MODEL
         model.config.use_cache = True
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_model(model, Path(job.model), folder)
         return
     folder = Path(job.out) / ADAPTER
     folder.mkdir()

@@ -11,12 +11,13 @@ import sys
 import threading
 import traceback
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kit.worker.jobs import GenerationJob, JobError, JobMemoryError, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 IMPLEMENTATIONS: dict[str, tuple[str, str, type[TrainingJob | GenerationJob]]] = {
     "trl": ("kit.trainer.trl", "train", TrainingJob),
@@ -26,6 +27,10 @@ IMPLEMENTATIONS: dict[str, tuple[str, str, type[TrainingJob | GenerationJob]]] =
     "scripted-engine": ("kit.engine.scripted", "generate", GenerationJob),
     "scripted-prompts": ("kit.engine.scripted", "show", GenerationJob),
 }
+
+
+MAX_DESCRIBED = 600
+"""How many characters of an exception are passed on; its log has all."""
 
 
 class PipeReport:
@@ -59,6 +64,12 @@ class PipeReport:
         """Say why the jobs cannot be done."""
         self._write(event="failed", what=error.what, remedy=error.remedy)
 
+    def broke(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> NoReturn:
+        """Say, as an interpreter's last word (`sys.excepthook`), that something happened that nobody foresaw."""
+        traceback.print_exception(kind, error, trace)
+        self._write(event="broke", what=described(error))
+        stop(1)
+
     def _write(self, **event: object) -> None:
         print(json.dumps(event), file=self._stream)
 
@@ -68,6 +79,7 @@ def main(arguments: list[str]) -> int:
     implementation, events, alive = arguments
     threading.Thread(target=stop_with_parent, args=(int(alive),), daemon=True).start()
     report = PipeReport(int(events))
+    sys.excepthook = report.broke
     module, function, job_type = IMPLEMENTATIONS[implementation]
     jobs = [job_type.from_json(document) for document in json.load(sys.stdin)]
     run: Callable[[list[Any], PipeReport], None] = getattr(import_module(module), function)
@@ -82,6 +94,24 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def described(error: BaseException) -> str:
+    """Return what an unforeseen exception says, and what the first of those behind it says, on one line."""
+    first = error
+    while behind := first.__cause__ or (None if first.__suppress_context__ else first.__context__):
+        first = behind
+    texts = [
+        f"{type(one).__name__}: {' '.join(str(one).split())}".rstrip(": ") for one in dict.fromkeys([error, first])
+    ]
+    return ", after ".join(text if len(text) <= MAX_DESCRIBED else f"{text[:MAX_DESCRIBED]}…" for text in texts)
+
+
+def stop(code: int) -> NoReturn:
+    """End this process at once: engine threads can keep an interpreter from it, and all that counts is on disk."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def stop_with_parent(alive: int) -> None:
     """Wait for the other end of a pipe to close, which the process that started this one holds, and end with it."""
     os.read(alive, 1)  # returns only when the parent's end is closed
@@ -89,8 +119,4 @@ def stop_with_parent(alive: int) -> None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Engine threads can keep an interpreter from ending; everything that counts is on disk.
-    os._exit(code)
+    stop(main(sys.argv[1:]))

@@ -22,6 +22,8 @@ COMPLETIONS = "completions.jsonl"
 """File of a generation's output."""
 LEADS = "leads.jsonl"
 """File of how sure a generation was of each token."""
+MERGED = "merged.json"
+"""File of how exactly the weights that a generation asked had been merged, where they had been."""
 SHOWN = "shown.jsonl"
 """File of what a model would see."""
 
@@ -58,7 +60,10 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationJob:
-    """One list of prompts asked of one set of weights; writes `COMPLETIONS` and `LEADS` into `out`, as asked."""
+    """One list of prompts asked of one set of weights; writes `COMPLETIONS` and `LEADS` into `out`, as asked.
+
+    Beside them `MERGED`, where an adapter was merged for it.
+    """
 
     out: str
     model: str
@@ -87,6 +92,8 @@ class GenerationJob:
     """Whether special tokens stand in the text of an answer; the one that ends it never does."""
     must_end: bool = False
     """Whether to refuse a chat template that ends an answer with what ends no generation."""
+    tokenizer: str | None = None
+    """Folder of the tokenizer, and of its chat template, where they are not the model's."""
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> GenerationJob:
@@ -97,9 +104,9 @@ class GenerationJob:
         """Return the job as it crosses to the worker."""
         return asdict(self)
 
-    def weights(self) -> tuple[str, str | None, str]:
-        """Return what tells two sets of weights apart: base, adapter, and how it is applied."""
-        return self.model, self.adapter, self.serving if self.adapter else ""
+    def weights(self) -> tuple[str, str | None, str, str | None]:
+        """Return what tells two sets of weights apart: base, adapter, how it is applied, and the tokenizer."""
+        return self.model, self.adapter, self.serving if self.adapter else "", self.tokenizer
 
 
 class Report(Protocol):

@@ -105,6 +105,8 @@ def _events(
                     assert isinstance(event, dict)
                     if event["event"] == "failed":
                         raise Trouble.of(implementation, str(event["what"]), str(event["remedy"]))
+                    if event["event"] == "broke":
+                        raise Trouble.of(implementation, f"the worker stopped: {event['what']}", _log_is(log))
                     current = cast("int", event["job"]) + (event["event"] == "finished")
                     yield event
             if child.wait() == -signal.SIGKILL and _killed_for_memory() > killed_before:
@@ -130,5 +132,9 @@ def _died(implementation: str, code: int, log: Path) -> Trouble:
     with log.open(encoding="utf-8", errors="replace") as stream:
         last = "".join(deque(stream, LAST_LINES)).strip()
     cause = f"was killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
-    error = Trouble.of(implementation, f"the worker {cause}", f"its log is {log}; it ends with:\n{last}")
+    error = Trouble.of(implementation, f"the worker {cause}", f"{_log_is(log)}; it ends with:\n{last}")
     return Trouble(error.problems)
+
+
+def _log_is(log: Path) -> str:
+    return f"finished steps are kept; its log is {log}"

@@ -1,0 +1,1 @@
+"""What an adapter's files say of it, before anything is loaded."""
