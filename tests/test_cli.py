@@ -287,14 +287,15 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
 }
 
 
-def test_a_file_whose_name_is_no_text_is_a_finding(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_no_text_is_a_finding_where_it_is_read(tmp_path: Path) -> None:
     """A manifest and a bundle write names as JSON, which such a name cannot stand in."""
     write_project(tmp_path / "project")
     (tmp_path / "project/model" / os.fsdecode(b"\xff.json")).touch()
-    for command in (("hash", "project"), ("pin", "project/scripted.draft.json"), ("check", PROJECT)):
-        result = kit(*command, home=tmp_path)
-        assert result.returncode == 1
-        assert r"\udcff.json' is a name that is not UTF-8" in said(result)
+    result = kit("hash", "project", home=tmp_path)
+    assert result.returncode == 1
+    assert r"\udcff.json' is a name that is not UTF-8" in said(result)
+    for command in (("pin", "project/scripted.draft.json"), ("check", PROJECT)):
+        assert kit(*command, home=tmp_path).returncode == 0
 
 
 def test_a_variation_that_points_nowhere_is_a_finding(tmp_path: Path) -> None:
