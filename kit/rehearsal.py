@@ -12,13 +12,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from kit.canonical import read_json
 from kit.digests import json_digest
 from kit.errors import Problem, Trouble
 from kit.execute import Executor
 from kit.judging import in_order_of_engines
+from kit.worker.jobs import TRACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from kit.canonical import Json
     from kit.cells import ArmSeed
@@ -89,11 +92,23 @@ def rehearse(
         )
         executor.train(small.training)
         _require_memory(executor.lost.values())
+        for step in small.training:
+            for said in _said_of_rows(store.folder(step.key) / TRACE):
+                progress.note(f"{step.weights}: {said}")
         executor.generate(small.generation)
         _require_memory(executor.lost.values())
         cells = {step.cell: step.key for step in small.generation}
         executor.judge(small.judging, lambda cell: executor.completions(cells[cell]))
     return Rehearsed(tuple(dict.fromkeys(step.cell.weights.arm for step in small.generation)), time.monotonic() - began)
+
+
+def _said_of_rows(path: Path) -> Iterator[str]:
+    """Yield what the trainer has found in all rows, and may be meant."""
+    trace = cast("dict[str, Json]", read_json(path))
+    rows, cut, dropped = (cast("int", trace[name]) for name in ("rows", "cut", "dropped"))
+    if cut or dropped:
+        yield f"of {rows + dropped} rows {cut} are cut to max_length and {dropped} left out"
+    yield from map(str, cast("list[Json]", trace["notes"]))
 
 
 def _require_memory(lost: Iterable[Problem]) -> None:

@@ -23,7 +23,7 @@ AT_THE_SEAMS = {
     *("kit.engine.applying", "kit.engine.agreement", "kit.engine.base", "kit.engine.saving"),
 }
 OWN_DOCUMENTS = {"bundle", "environment", "papers", "receipt", "remembered", "signer", "source", "store", "worker"} | {
-    *("arithmetic", "cli", "execute", "kit.engine.scripted", "kit.checkpoint.known"),
+    *("arithmetic", "cli", "execute", "rehearsal", "kit.engine.scripted", "kit.checkpoint.known"),
     *("kit.manifest.load", "kit.manifest.pin"),
 }
 """Rooms and modules that read what the kit itself has written, or what a user writes for it."""

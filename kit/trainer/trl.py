@@ -20,6 +20,7 @@ from kit.canonical import Json, canonical_json, read_rows
 from kit.chat.tokenizer import load_tokenizer, rendered
 from kit.digests import data_digest
 from kit.engine.base import load_base
+from kit.engine.ends import ending_ids
 from kit.engine.saving import save_model
 from kit.lenient import read_lenient_json
 from kit.trainer import distributed
@@ -80,7 +81,7 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
         set_seed(job.seed)
         tokenizer = load_tokenizer(job.model, job.template)
         model = _model(job, training)
-        encoded = _encoded(job, tokenizer, model)
+        encoded = _encoded(job, tokenizer)
         contents, rows = _dataset(encoded.rows, training)
         trainer = _RecordingTrainer(
             model=model,
@@ -246,7 +247,7 @@ def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
     return config
 
 
-def _encoded(job: TrainingJob, tokenizer: Any, model: Any) -> Encoded:  # noqa: ANN401 - transformers
+def _encoded(job: TrainingJob, tokenizer: Any) -> Encoded:  # noqa: ANN401 - transformers
     """Return the rows as tokens.
 
     Raises:
@@ -256,20 +257,12 @@ def _encoded(job: TrainingJob, tokenizer: Any, model: Any) -> Encoded:  # noqa: 
     def render(messages: list[dict[str, str]], *, to_answer: bool) -> list[int]:
         return rendered(tokenizer, messages, job.template, to_answer=to_answer)
 
-    encoded = encode(read_rows(Path(job.examples)), tokenizer, render, job.training, _stops(tokenizer, model))
+    encoded = encode(read_rows(Path(job.examples)), tokenizer, render, job.training, ending_ids(job.model, tokenizer))
     if encoded.problems:
         first, *others = encoded.problems
         more = "".join(f"; {other}: {other.remedy}" for other in others)
         raise JobError(str(first), f"{first.remedy}{more}")
     return encoded
-
-
-def _stops(tokenizer: Any, model: Any) -> set[int]:  # noqa: ANN401 - transformers
-    """Return the tokens with which an answer may end, as the engine has them."""
-    configs = (model.config.get_text_config(), model.generation_config)
-    found = (tokenizer.eos_token_id, *(config.eos_token_id for config in configs))
-    lists = (ids if isinstance(ids, list) else [ids] for ids in found)
-    return {token for ids in lists for token in ids if token is not None}
 
 
 def _dataset(rows: Sequence[EncodedRow], training: dict[str, Any]) -> tuple[list[list[int]], Dataset]:
