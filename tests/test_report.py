@@ -27,6 +27,7 @@ from kit.rows import Completion, Prompt, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kit.canonical import Json
     from kit.cells import Cell
 
 ROOT = Path(__file__).parent.parent
@@ -199,6 +200,7 @@ def plant(contents: Contents, text: str) -> Contents:
         environment=environment,
         training=training,
         selftest=selftest,
+        run={**contents.run, "notes": [f"$.finetune.adapter: {text}"]},
     )
 
 
@@ -211,6 +213,20 @@ def test_text_from_a_bundle_is_never_markup(contents: Contents) -> None:
     for hidden in "\x00\x1b\r\u202e\u2066\u2028\ufeff":
         assert hidden not in hostile
         assert f"⟨U+{ord(hidden):04X}⟩" in hostile
+
+
+def test_says_beside_the_headline_what_was_noted_before_the_run(contents: Contents) -> None:
+    noted = replace(contents, run={**contents.run, "notes": ["$.finetune.adapter: was trained on another base"]})
+    said = Page(report(noted)).text
+    assert "Noted before the run. $.finetune.adapter: was trained on another base" in said
+    assert said.index("Noted before the run") < said.index("results digest")
+    assert "Noted before the run" not in Page(report(contents)).text
+
+
+@pytest.mark.parametrize(("rehearsal", "is_told"), [({"done": False}, True), ({"done": True}, False), (None, False)])
+def test_says_that_a_run_was_not_rehearsed(contents: Contents, rehearsal: Json, *, is_told: bool) -> None:
+    run = {**contents.run, "rehearsal": rehearsal}
+    assert ("without a rehearsal" in Page(report(replace(contents, run=run))).text) is is_told
 
 
 def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:

@@ -43,6 +43,10 @@ class Caveats:
     """Whether an accelerator computed without the switch that makes answers independent of their batch."""
     sampled: tuple[str, ...]
     """Evaluations whose answers were drawn at random."""
+    notes: tuple[str, ...]
+    """What was known before the run, and may have been meant: another base than an adapter's, say."""
+    unrehearsed: bool
+    """Whether the run was begun without going the whole way once in small."""
 
 
 def caveats(contents: Contents, results: Results) -> Caveats:
@@ -57,7 +61,14 @@ def caveats(contents: Contents, results: Results) -> Caveats:
         judge_selftests=_judge_selftests(contents),
         batch_dependent=_batch_dependent(contents.environment),
         sampled=tuple(name for name, each in sorted(manifest.evaluations.items()) if each.generation.temperature > 0),
+        notes=_notes(contents.run),
+        unrehearsed=contents.run.get("rehearsal") == {"done": False},
     )
+
+
+def _notes(run: Mapping[str, Json]) -> tuple[str, ...]:
+    notes = run.get("notes")
+    return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
 
 
 def _selftest(outcome: Mapping[str, Json]) -> Selftest | None:
