@@ -66,9 +66,10 @@ def test_an_end_that_ends_nothing_is_named_with_its_remedy_before_a_run_and_in_i
     for name, wrong in {"plain": [endless], "mended": [], "special": [named, endless]}.items():
         assert [one.partition(":")[0].partition(";")[0] for one in problems[name]] == wrong
         assert all('"stop_token_ids": [2]' in one for one in problems[name])
-    ran = kit("reproduce", manifest, "--out", tmp_path / "out", home=tmp_path, code=2)
-    assert '"stop_token_ids": [2]' in ran.stderr
-    assert "Traceback" not in ran.stderr
+    for option, code in (("--rehearsal", 1), ("--no-rehearsal", 2)):
+        ran = kit("reproduce", manifest, option, "--out", tmp_path / "out", home=tmp_path, code=code)
+        assert '"stop_token_ids": [2]' in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 @pytest.fixture(scope="module")

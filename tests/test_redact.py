@@ -237,7 +237,10 @@ def test_a_redacted_bundle_is_signed_and_recomputed(original: Path, shared: Path
     assert verify(shared.with_name("shared.zip")) == found
     whole = verify(original)
     assert found.numbers == whole.numbers > 1000
-    assert (shared / "payload/metrics.json").read_bytes() == (original / "payload/metrics.json").read_bytes()
+    numbers, originals = (json.loads((one / "payload/metrics.json").read_bytes()) for one in (shared, original))
+    for counted in originals["answers"].values():
+        counted |= {"thinking": None, "unfinished_thinking": None, "same_as_base": None}  # which only texts can tell
+    assert numbers == originals
     assert found.redaction
     assert (found.redaction.original, found.redaction.signed_by) == (whole.results_digest, whole.fingerprint)
     assert build_type(shared).endswith("/redact/v1")
