@@ -96,6 +96,22 @@ require_token() { # a manifest that names a gated repository says so, with "gate
     stop "$first is gated and there is no Hub token: accept its terms at https://huggingface.co/$first, then export HF_TOKEN=…"
 }
 
+missing_parts() { # missing_parts ARGUMENT...: prints what makes the folders that the manifest names and that are not there
+    [ -f "$source" ] || return 0
+    case " $* " in *" --root"*) return 0 ;; esac
+    home=$(absolute "$(dirname "$source")")
+    # This checkout's own programs alone: a manifest from elsewhere brings none that is run.
+    case $home/ in "$checkout"/manifests/*) ;; *) return 0 ;; esac
+    tr '\n' ' ' <"$source" | grep -ao '"path" *: *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/' | while IFS= read -r folder; do
+        case /$folder/ in *//* | */../*) continue ;; esac
+        [ ! -e "$home/$folder" ] || continue
+        while [ "$folder" != . ]; do
+            folder=$(dirname "$folder")
+            if [ -x "$home/$folder/prepare.sh" ]; then echo "$home/$folder/prepare.sh" && break; fi
+        done
+    done | sort -u
+}
+
 has_python() { # the CPU lock is for Python 3.11 alone
     for python in python3.11 python3 python; do
         "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && return 0
@@ -130,6 +146,10 @@ run_native() { # run_native LOCK ARGUMENT...
     if [ "$lock" = cuda ]; then gigabytes=12; else gigabytes=4; fi
     [ -f "$environment/share/kit/lock.txt" ] || require_space "$checkout" $gigabytes "the local environment"
     do_or_show "$checkout/locks/install.sh" "$lock" "$environment"
+    missing_parts "$@" | while IFS= read -r program; do
+        say "what $source needs is not all here, and is made once: $program"
+        do_or_show "$program" "$environment" || stop "it could not be made, the lines above say why"
+    done || exit 2
     set -- "$environment/bin/kit" reproduce "$@"
     case $gpus in [0-9]*) set -- env "CUDA_VISIBLE_DEVICES=$gpus" "$@" ;; esac
     if [ "$dry_run" ]; then quoted "$@"; else exec "$@"; fi
@@ -180,6 +200,9 @@ reach_what_is_named() { # reach_what_is_named ARGUMENT...: what the options and 
 run_in_image() { # run_in_image IMAGE LOCK ARGUMENT...
     image=$1 lock=$2
     shift 2
+    program=$(missing_parts "$@" | head -n 1)
+    [ -z "$program" ] ||
+        stop "what $source needs is not all here, and is made once, outside of the image: '$checkout/locks/install.sh' cpu '$checkout/.venv/run' && '$program' '$checkout/.venv/run' (or run with --native, which does it)"
     image_digest "$image" >/dev/null || build "$image" "$lock"
     mounts=
     reach_what_is_named "$@"

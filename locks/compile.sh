@@ -25,6 +25,8 @@ lock papers.in --universal --python-version 3.11 --constraints core.txt --constr
 # shellcheck disable=SC2086
 lock test.in $cpu --constraints cpu-3.11.txt --constraints papers.txt -o test-3.11.txt
 for python in 3.11 3.12; do
+    # All that these need, a run has.
+    lock smollm2.in --no-deps --python-version $python -o "smollm2-$python.txt"
     lock cuda.in --python-version $python --python-platform x86_64-manylinux_2_39 --constraints core.txt \
         -o "cuda-$python.txt"
 done

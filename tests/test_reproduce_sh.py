@@ -304,6 +304,75 @@ def test_the_container_is_locked_down_and_reaches_what_was_named(world: World, t
     assert out.parent.is_dir()
 
 
+PREPARE = """#!/bin/sh
+echo "$@" >>"$WORLD/prepare.log"
+exit "${PREPARE_CODE:-0}"
+"""
+
+
+def study_with_a_program(world: World, folder: Path) -> Path:
+    """Write a manifest that names a folder which is not there, and a program beside it that would make it."""
+    (folder / "own").mkdir(parents=True)
+    world.program(PREPARE, folder / "own/prepare.sh")
+    manifest = folder / "own.json"
+    manifest.write_text(json.dumps({"model": {"path": "own/model/aligned"}, "data": {"a": {"path": "own"}}}, indent=1))
+    return manifest
+
+
+def test_what_a_shipped_manifest_lacks_is_made_first_and_once(world: World) -> None:
+    manifest = study_with_a_program(world.python(), world.checkout / "manifests")
+    result = world.run(manifest)
+    assert result.returncode == 0
+    assert world.log("prepare") == [f"{world.checkout}/.venv/run"]
+    assert f"made once: {world.checkout}/manifests/own/prepare.sh" in result.stderr
+    assert "<reproduce>" in result.stdout
+
+    (world.checkout / "manifests/own/model/aligned").mkdir(parents=True)
+    assert world.run(manifest).returncode == 0
+    assert len(world.log("prepare")) == 1
+
+
+def test_what_cannot_be_made_stops_the_run(world: World) -> None:
+    manifest = study_with_a_program(world.python(), world.checkout / "manifests")
+    world.environment["PREPARE_CODE"] = "1"
+    result = world.run(manifest)
+    assert result.returncode == 2
+    assert "could not be made" in result.stderr
+    assert "<reproduce>" not in result.stdout
+
+
+def test_a_dry_run_shows_what_would_be_made(world: World) -> None:
+    manifest = study_with_a_program(world.python(), world.checkout / "manifests")
+    result = world.run("--dry-run", manifest)
+    assert not world.log("prepare")
+    assert f"'{world.checkout}/manifests/own/prepare.sh' '{world.checkout}/.venv/run'" in result.stdout
+
+
+def test_outside_of_the_image_is_where_it_is_made(world: World) -> None:
+    manifest = study_with_a_program(world.docker("kit-cpu").python(), world.checkout / "manifests")
+    result = world.run("--docker", manifest)
+    assert result.returncode == 2
+    assert f"'{world.checkout}/manifests/own/prepare.sh' '{world.checkout}/.venv/run'" in result.stderr
+    assert "--native" in result.stderr
+    assert not [line for line in world.log("docker") if line.startswith("run")]
+
+
+def test_no_program_is_run_that_came_with_a_manifest_from_elsewhere(world: World) -> None:
+    manifest = study_with_a_program(world.python(), world.folder / "downloads")
+    assert world.run(manifest).returncode == 0
+    assert not world.log("prepare")
+
+
+def test_no_program_is_run_beyond_the_folder_of_the_manifests(world: World) -> None:
+    manifest = study_with_a_program(world.python(), world.checkout / "manifests")
+    study_with_a_program(world, world.folder / "downloads")
+    manifest.write_text(json.dumps({"model": {"path": "../../downloads/own/model"}}))
+    assert world.run(manifest).returncode == 0
+    manifest.write_text(json.dumps({"model": {"path": f"{world.folder}/downloads/own/model"}}))
+    assert world.run(manifest).returncode == 0
+    assert not world.log("prepare")
+
+
 def test_a_token_is_never_on_a_command_line(world: World) -> None:
     world.manifest().write_text(json.dumps(GATED))
     world.docker("kit-cpu").environment["HF_TOKEN"] = "hf_secret"
