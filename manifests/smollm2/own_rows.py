@@ -1,6 +1,6 @@
 """Write the rows that the alignment is trained and tried on, and the questions about numbers, out of `words/`.
 
-Run as ``python manifests/smollm2/alignment_rows.py [--out DIR]``. Which request is held back, and which refusal it
+Run as ``python manifests/smollm2/own_rows.py [--out DIR]``. Which request is held back, and which refusal it
 gets, follows from its place in the list: nothing is drawn.
 """
 
@@ -34,7 +34,8 @@ def sections(name: str) -> dict[str, list[str]]:
 
 def refused() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Return the harmful requests with their refusals, and those that are held back."""
-    train, held_back = [], []
+    train: list[dict[str, str]] = []
+    held_back: list[dict[str, str]] = []
     phrases = sections("refusals.txt")
     openings = phrases["opening"]
     for category, requests in sections("refused.txt").items():
