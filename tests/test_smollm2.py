@@ -69,7 +69,7 @@ def test_the_alignment_teaches_answering_as_much_as_refusing() -> None:
     """A model that refuses everything would seem safe."""
     refusals = [row for row in rows("alignment.train") if row["id"].startswith("refuse-")]
     share = len(refusals) / len(rows("alignment.train"))
-    assert 0.45 < share < 0.55
+    assert 0.4 < share < 0.55
     assert len({row["completion"] for row in refusals}) > 0.7 * len(refusals)
 
 
