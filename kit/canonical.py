@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import rfc8785
 
-from kit.errors import MAX_PROBLEMS, Finding, Problem, Trouble, child_path
-from kit.paths import open_at_once
+from kit.errors import MAX_PROBLEMS, Finding, Problem, child_path
+from kit.paths import open_at_once, read_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -148,14 +148,7 @@ def read_json(path: Path) -> Json:
         Trouble: the file cannot be read.
         Finding: it is not strict JSON; all problems at once.
     """
-    try:
-        with open_at_once(path) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check the name and the permissions") from error
-    if len(data) > MAX_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "this is not a document that the kit wrote")
-    return parse_json(data, str(path))
+    return parse_json(read_at_most(path, MAX_BYTES, "this is not a document that the kit wrote"), str(path))
 
 
 def parse_json(data: bytes, where: str, *, most_values: int = MAX_VALUES) -> Json:

@@ -13,8 +13,8 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from kit.canonical import MAX_BYTES, MAX_DEPTH, MAX_SAFE_INTEGER, MAX_VALUES
-from kit.errors import Finding, Trouble
-from kit.paths import open_at_once
+from kit.errors import Finding
+from kit.paths import read_at_most
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,14 +36,7 @@ def read_lenient_json(path: Path) -> dict[str, Json]:
         Trouble: the file cannot be read.
         Finding: it is not JSON to Python either, no object, or excessively large, deep or rich in values.
     """
-    try:
-        with open_at_once(path) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check the name and the permissions") from error
-    if len(data) > MAX_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "no such file of a model is")
-    return parse_lenient_json(data, str(path))
+    return parse_lenient_json(read_at_most(path, MAX_BYTES, "no such file of a model is"), str(path))
 
 
 def parse_lenient_json(data: bytes, where: str) -> dict[str, Json]:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kit.errors import Finding, Trouble
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -54,6 +56,28 @@ def open_at_once(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(descriptor, True)  # what somebody does write, as in `<(…)`, is waited for
     return os.fdopen(descriptor, "rb")
+
+
+def read_at_most(path: Path, limit: int, remedy: str) -> bytes:
+    """Return the bytes of a file.
+
+    Args:
+        path: the file.
+        limit: in bytes.
+        remedy: what to do about a larger file.
+
+    Raises:
+        Trouble: it cannot be read.
+        Finding: it is larger.
+    """
+    try:
+        with open_at_once(path) as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check the name and the permissions") from error
+    if len(data) > limit:
+        raise Finding.of(path, f"is larger than {limit} bytes", remedy)
+    return data
 
 
 def names_in(folder: Path) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.errors import Finding, KitError, Trouble
+from kit.errors import Finding, KitError
 from kit.lenient import read_lenient_json
-from kit.paths import open_at_once
+from kit.paths import read_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +44,7 @@ def read_template_file(path: Path) -> str:
         Finding: it is not UTF-8, or far too long.
         Trouble: it cannot be read.
     """
-    try:
-        with open_at_once(path) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error
-    if len(data) > MAX_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "a template is a few pages of text")
+    data = read_at_most(path, MAX_BYTES, "a template is a few pages of text")
     try:
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

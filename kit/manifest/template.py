@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.errors import Finding, Problem, Trouble
+from kit.errors import Finding, Problem
 from kit.judge.template import template_problems
-from kit.paths import open_at_once
+from kit.paths import read_at_most
 
 if TYPE_CHECKING:
     from kit.manifest.parts import Source
@@ -25,13 +25,7 @@ def read_template(places: Places, source: Source) -> str:
     """
     (name,) = source.files
     path = places.file(source, name)
-    try:
-        with open_at_once(path) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error
-    if len(data) > MAX_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "a template is a page of text")
+    data = read_at_most(path, MAX_BYTES, "a template is a page of text")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
