@@ -62,6 +62,10 @@ def modules_of(tensors: Mapping[str, Tensor]) -> dict[str, Dims]:
     return found
 
 
+def _without_lead(name: str) -> str:
+    return next((name.removeprefix(lead) for lead in _LEADS if name.startswith(lead)), name)
+
+
 def rows(tensors: Mapping[str, Tensor]) -> dict[str, int]:
     """Return how many tokens an adapter's own embeddings are for, by the last part of their modules' names."""
     parts = {name: parse(name) for name in tensors}
@@ -157,6 +161,8 @@ def _incomplete(
     if any(known[name] != part for name, part in given.items() if name in known):
         return  # of a wrapper's names the config may hold some in full
     matrices = (name for name, dims in modules.items() if len(dims) == 2)
-    if empty := sorted(name for name in matrices if is_meant(name, config) and name not in counts):
+    # Of the names that a module may have, the adapter has one.
+    meant = {_without_lead(name) for name in matrices if is_meant(name, config)}
+    if empty := sorted(meant - {_without_lead(name) for name in counts}):
         what = f"adapter_config.json names {len(empty)} modules of which the adapter holds no matrices: {listed(empty)}"
         yield what, _FETCH
