@@ -26,7 +26,7 @@ from kit.signer.fixed import FixedSigner
 from kit.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kit.canonical import Json
     from kit.run import Outcome
@@ -121,6 +121,15 @@ def write_files(folder: Path) -> Path:
 JUDGE_TEMPLATE = "Asked: {prompt}\nAnswered: {completion}\n0 or 1?"
 JUDGE_VERDICTS = {"Answered: I'm sorry": "0", "Answered: Certainly": "1"}
 """Words of a question → what the scripted judge answers."""
+
+
+def edited(project: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Change a project's draft, `x.draft.json`, and return its path."""
+    path = project / "x.draft.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    return path
 
 
 def judge_entry(**changes: Any) -> dict[str, Any]:

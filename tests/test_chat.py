@@ -6,11 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sample_bundle import sample_environment
-from scripted_project import draft, write_files
+from scripted_project import draft, edited, write_files
 
 from kit.chat.language import TemplateLanguageError, dependencies
 from kit.chat.shipped import FOLDER, NAMES, file_name
@@ -19,9 +19,6 @@ from kit.manifest.check import check
 from kit.manifest.load import load_manifest
 from kit.manifest.pin import pin
 from kit.manifest.schema import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 TOY = MANIFESTS / "toy/model"
@@ -34,15 +31,6 @@ def project(tmp_path: Path) -> Path:
     folder = write_files(tmp_path / "project")
     (folder / "x.draft.json").write_text(json.dumps(draft()))
     return folder
-
-
-def edited(project: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """Change the project's draft, and return its path."""
-    path = project / "x.draft.json"
-    document = json.loads(path.read_text())
-    change(document)
-    path.write_text(json.dumps(document))
-    return path
 
 
 def own_template(project: Path, text: str, **model: Any) -> Path:

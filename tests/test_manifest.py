@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_bundle import sample_environment
-from scripted_project import draft, write_files
+from scripted_project import draft, edited, write_files
 
 from kit.canonical import canonical_json, parse_json, read_json
 from kit.digests import file_digest
@@ -175,15 +175,6 @@ def project(tmp_path: Path) -> Path:
     folder = write_files(tmp_path / "project")
     (folder / "x.draft.json").write_text(json.dumps(draft()))
     return folder
-
-
-def edited(project: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """Change the project's draft, and return its path."""
-    path = project / "x.draft.json"
-    document = json.loads(path.read_text())
-    change(document)
-    path.write_text(json.dumps(document))
-    return path
 
 
 def pinned(project: Path) -> Path:
