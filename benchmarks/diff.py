@@ -29,15 +29,15 @@ from sample_bundle import CATEGORIES, usual_verdict, write_sample  # noqa: E402 
 
 from kit.bundle import layout  # noqa: E402
 from kit.bundle.contents import open_contents  # noqa: E402
-from kit.rows import Leads, Verdict, save_rows  # noqa: E402
-from kit.signer.fixed import FixedSigner  # noqa: E402
-from kit.signer.seal import seal  # noqa: E402
+from kit.bundle.signing.fixed import FixedSigner  # noqa: E402
+from kit.bundle.signing.seal import seal  # noqa: E402
+from kit.core.rows import Leads, Verdict, save_rows  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kit.cells import Cell
-    from kit.rows import Prompt
+    from kit.core.cells import Cell
+    from kit.core.rows import Prompt
 
 SHAPES = {"few-cells": (6, 1), "many-cells": (36, 9)}
 """Training seeds and generation seeds: 21 cells, or 999."""

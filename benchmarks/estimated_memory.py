@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.fit.generation import serving_parts
-from kit.fit.headers import Tensor
-from kit.fit.shape import Shape, shape_of
-from kit.fit.training import training_parts
-from kit.manifest.finetune import Finetune
-from kit.manifest.parts import EngineLimits
+from kit.run.preflight.generation import serving_parts
+from kit.run.preflight.training import training_parts
+from kit.spec.manifest.finetune import Finetune
+from kit.spec.manifest.parts import EngineLimits
+from kit.spec.weights.headers import Tensor
+from kit.spec.weights.shape import Shape, shape_of
 
 if TYPE_CHECKING:
-    from kit.fit.need import Part
+    from kit.run.preflight.need import Part
 
 MIB = 1 << 20
 SIZES = {

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.fit.generation import cache_bytes, flops_of_training, merging_parts, serving_parts
-from kit.fit.headers import Tensor
-from kit.fit.need import GIB
-from kit.fit.shape import Shape, shape_of
-from kit.fit.training import training_parts
-from kit.fit.weights import parameters
-from kit.manifest import schema
-from kit.manifest.finetune import Finetune
-from kit.manifest.parts import EngineLimits
+from kit.run.preflight.generation import cache_bytes, flops_of_training, merging_parts, serving_parts
+from kit.run.preflight.need import GIB
+from kit.run.preflight.training import training_parts
+from kit.run.preflight.weights import parameters
+from kit.spec.manifest import schema
+from kit.spec.manifest.finetune import Finetune
+from kit.spec.manifest.parts import EngineLimits
+from kit.spec.weights.headers import Tensor
+from kit.spec.weights.shape import Shape, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kit.fit.need import Part
+    from kit.run.preflight.need import Part
 
 FIELD = Path(__file__).parents[1] / "manifests" / "field"
 OPERATIONS_A_SECOND = 1e14

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.digests import CHUNK_BYTES
-from kit.remembered import SETTLED_NANOSECONDS, Digests
+from kit.core.digest_cache import SETTLED_NANOSECONDS, Digests
+from kit.core.digests import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -116,9 +116,9 @@ LORA: dict[str, Any] = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules"
 
 def train(case: Case, model: Path, scratch: Path) -> None:
     """Train three steps, as a worker would."""
-    from kit.chat.template import ChatTemplate
-    from kit.trainer import trl
-    from kit.worker.jobs import TrainingJob
+    from kit.run.backends.training import trl
+    from kit.run.backends.worker.jobs import TrainingJob
+    from kit.spec.chat.template import ChatTemplate
 
     scratch.mkdir()
     rows = scratch / "rows.jsonl"
@@ -138,9 +138,9 @@ def train(case: Case, model: Path, scratch: Path) -> None:
 
 def generate(case: Case, model: Path, scratch: Path) -> None:
     """Ask as many long prompts as fit in a batch, as a worker would."""
-    from kit.chat.template import ChatTemplate
-    from kit.engine import vllm
-    from kit.worker.jobs import GenerationJob
+    from kit.run.backends.generation import vllm
+    from kit.run.backends.worker.jobs import GenerationJob
+    from kit.spec.chat.template import ChatTemplate
 
     scratch.mkdir()
     rows = scratch / "rows.jsonl"

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kit.environment.switches import ISOLATION
+from kit.spec.environment.switches import ISOLATION
 
 CHECKOUT = Path(__file__).parents[1]
 PLAIN = Path(__file__).with_name("plain_script.py")

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from kit.manifest.schema import schema
+from kit.spec.manifest.schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, SLF001, T201 - a script beside the locks; what vLLM serves it tells nowhere else
-"""Prints what the installed transformers and vLLM know: `python -m locks.known > kit/checkpoint/known.json`."""
+"""Prints what the installed transformers and vLLM know: `python -m locks.known > kit/spec/checkpoint/known.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vllm.model_executor.models import registry
 
 
 def known() -> dict[str, Any]:
-    """Return the document: which is `kit.checkpoint.known.Known`."""
+    """Return the document: which is `kit.spec.checkpoint.known.Known`."""
     causal = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     tokenizers = {kind: name for kind, name in TOKENIZER_MAPPING_NAMES.items() if name}
     native = registry._TEXT_GENERATION_MODELS.keys() | registry._TRANSFORMERS_SUPPORTED_MODELS.keys()

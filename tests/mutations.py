@@ -26,14 +26,14 @@ from sample_bundle import write_sample
 
 from kit.bundle import layout
 from kit.bundle.archive import write_zip
-from kit.errors import Finding, Problem
-from kit.signer import dsse, sshsig
-from kit.signer.fixed import FixedSigner
-from kit.signer.public_key import fingerprint, to_pem
-from kit.signer.seal import seal
-from kit.signer.signers import Signers
-from kit.signer.sigstore import sigstore_bundle
-from kit.verify import verify
+from kit.bundle.signing import dsse, sshsig
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.public_key import fingerprint, to_pem
+from kit.bundle.signing.seal import seal
+from kit.bundle.signing.signers import Signers
+from kit.bundle.signing.sigstore import sigstore_bundle
+from kit.core.errors import Finding, Problem
+from kit.review.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

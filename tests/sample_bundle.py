@@ -7,17 +7,17 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from kit.bundle import layout
-from kit.canonical import canonical_json
-from kit.cells import BASE, TUNED, ArmSeed, Cell
-from kit.digests import data_digest, json_digest
-from kit.identity import kit_identity
-from kit.rows import Completion, Judgement, Prompt, Verdict, save_rows
+from kit.core.canonical import canonical_json
+from kit.core.cells import BASE, TUNED, ArmSeed, Cell
+from kit.core.digests import data_digest, json_digest
+from kit.core.identity import kit_identity
+from kit.core.rows import Completion, Judgement, Prompt, Verdict, save_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "unsafe": ("fraud", "malware", "weapons"),
@@ -76,7 +76,7 @@ def usual_tokens(text: str) -> tuple[int, ...]:
 
 
 def sample_environment() -> dict[str, Json]:
-    """Return an environment as `kit.environment` records one."""
+    """Return an environment as `kit.spec.environment` records one."""
     return {
         "python": "3.11.7",
         "packages": {"peft": "0.21.2", "torch": "2.13.0+cpu", "transformers": "5.19.0", "trl": "1.16.0"},
@@ -224,7 +224,7 @@ def write_sample(
 def write_metrics(folder: Path) -> None:
     """Write `payload/metrics.json` again, after rows were changed on purpose."""
     from kit.bundle.contents import load_contents
-    from kit.measure.metrics import compute
+    from kit.stats.metrics import compute
 
     _write_json(folder / layout.METRICS, compute(load_contents(folder)))
 

@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 
-from kit.execute import Seams
-from kit.worker.process import Worker
+from kit.run.backends.worker.process import Worker
+from kit.run.executor import Seams
 
 CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "os.chmod", "os.link"})
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 from sample_bundle import sample_environment
 from scripted_kit import scripted_seams
 
-from kit.manifest.load import load_manifest
-from kit.manifest.pin import pin
-from kit.manifest.pointer import patched
-from kit.run import run
-from kit.signer.fixed import FixedSigner
-from kit.store import Store
+from kit.bundle.signing.fixed import FixedSigner
+from kit.run.pipeline import run
+from kit.run.store import Store
+from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.pin import pin
+from kit.spec.manifest.pointer import patched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kit.canonical import Json
-    from kit.run import Outcome
+    from kit.core.canonical import Json
+    from kit.run.pipeline import Outcome
 
 TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
 CHECKOUT = Path(__file__).parents[1]

@@ -17,23 +17,23 @@ from sample_bundle import sample_environment
 from sharded import INDEX, shard
 from transformers import AutoModelForCausalLM
 
-from kit.adapter.config import ENGINE_RANKS, engine_rank
-from kit.engine import merge
-from kit.engine.agreement import logits, require_agreement, shown_tokens
-from kit.engine.applying import servable
-from kit.engine.merge import merged_model
-from kit.errors import Finding
-from kit.manifest.check import check
-from kit.manifest.load import load_manifest
-from kit.manifest.pin import pin
-from kit.plan import make_plan
-from kit.worker.jobs import JobError
+from kit.core.errors import Finding
+from kit.run.backends.generation import merge
+from kit.run.backends.generation.agreement import logits, require_agreement, shown_tokens
+from kit.run.backends.generation.applying import servable
+from kit.run.backends.generation.merge import merged_model
+from kit.run.backends.worker.jobs import JobError
+from kit.run.plan import make_plan
+from kit.run.preflight.check import check
+from kit.spec.adapter.config import ENGINE_RANKS, engine_rank
+from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.pin import pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kit.manifest.check import CheckReport
+    from kit.run.preflight.check import CheckReport
 
 TOKENS = shown_tokens(320)
 

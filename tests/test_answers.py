@@ -21,26 +21,26 @@ from scripted_project import (
 )
 
 from kit.bundle.contents import load_contents
-from kit.cells import BASE, TUNED, ArmSeed, Cell
-from kit.diff.compare import compare
-from kit.diff.document import to_json
-from kit.diff.text import render
-from kit.export.checklist import render as checklist
-from kit.export.latex import latex_files
-from kit.measure.metrics import compute
+from kit.core.cells import BASE, TUNED, ArmSeed, Cell
+from kit.core.rows import Verdict
+from kit.core.thinking import MARKERS, answer_of, marked_thinking
+from kit.report.export.checklist import render as checklist
+from kit.report.export.latex import latex_files
 from kit.report.notices import Severity, notices
 from kit.report.results import Results
-from kit.rows import Verdict
-from kit.thinking import MARKERS, answer_of, marked_thinking
-from kit.verify import verify
+from kit.review.diff.compare import compare
+from kit.review.diff.document import to_json
+from kit.review.diff.text import render
+from kit.review.verify import verify
+from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from kit.bundle.contents import Contents
+    from kit.core.rows import Completion, Prompt
     from kit.report.notices import Notice
-    from kit.rows import Completion, Prompt
 
 DIGEST = "sha256:" + "ab" * 32
 ARMS = (ArmSeed(BASE, None), ArmSeed(TUNED, 1), ArmSeed(TUNED, 2))

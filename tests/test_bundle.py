@@ -18,8 +18,8 @@ from kit.bundle import files
 from kit.bundle.archive import open_bundle, write_zip
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
-from kit.cells import ArmSeed
-from kit.errors import Finding, Trouble
+from kit.core.cells import ArmSeed
+from kit.core.errors import Finding, Trouble
 
 Change = Callable[[Path], object]
 

@@ -11,7 +11,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.canonical import (
+from kit.core.canonical import (
     MAX_DEPTH,
     MAX_ROW_BYTES,
     MAX_SAFE_INTEGER,
@@ -24,12 +24,12 @@ from kit.canonical import (
     row_json,
     write_rows,
 )
-from kit.errors import Finding, Trouble, child_path
+from kit.core.errors import Finding, Trouble, child_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 whole = st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER)

@@ -12,13 +12,13 @@ import pytest
 from sample_bundle import sample_environment
 from scripted_project import draft, edited, write_files
 
-from kit.chat.language import TemplateLanguageError, dependencies
-from kit.chat.shipped import FOLDER, NAMES, file_name
-from kit.chat.text import template_text
-from kit.manifest.check import check
-from kit.manifest.load import load_manifest
-from kit.manifest.pin import pin
-from kit.manifest.schema import schema
+from kit.run.preflight.check import check
+from kit.spec.chat.language import TemplateLanguageError, dependencies
+from kit.spec.chat.shipped import FOLDER, NAMES, file_name
+from kit.spec.chat.text import template_text
+from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.pin import pin
+from kit.spec.manifest.schema import schema
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 TOY = MANIFESTS / "toy/model"

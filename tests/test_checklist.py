@@ -13,10 +13,10 @@ from scripted_project import kit
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest
-from kit.canonical import canonical_json
-from kit.errors import Finding
-from kit.export.checklist import AUTHORS, render
-from kit.measure.metrics import compute
+from kit.core.canonical import canonical_json
+from kit.core.errors import Finding
+from kit.report.export.checklist import AUTHORS, render
+from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,17 +14,17 @@ import pytest
 from sample_bundle import sample_environment
 from scripted_project import draft, write_files
 
-from kit.checkpoint.files import INDEX, WEIGHTS, adapter_files, model_files
-from kit.checkpoint.known import architecture_fault, known, needs_own_tokenizer
-from kit.errors import Finding
-from kit.fit.ability import ability_problems
-from kit.fit.headers import tensors_of
-from kit.fit.machine import machine_here, machine_planned
-from kit.fit.need import GIB, Device
-from kit.manifest.check import check
-from kit.manifest.load import LoadedManifest, load_manifest
-from kit.manifest.pin import pin
-from kit.manifest.places import Places
+from kit.core.errors import Finding
+from kit.run.preflight.ability import ability_problems
+from kit.run.preflight.check import check
+from kit.run.preflight.machine import machine_here, machine_planned
+from kit.run.preflight.need import GIB, Device
+from kit.spec.checkpoint.files import INDEX, WEIGHTS, adapter_files, model_files
+from kit.spec.checkpoint.known import architecture_fault, known, needs_own_tokenizer
+from kit.spec.manifest.load import LoadedManifest, load_manifest
+from kit.spec.manifest.pin import pin
+from kit.spec.manifest.places import Places
+from kit.spec.weights.headers import tensors_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -346,7 +346,7 @@ def test_what_is_known_of_the_libraries_is_what_the_installed_ones_say() -> None
         [sys.executable, "-m", "locks.known"],
         cwd=CHECKOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert made.stdout == (CHECKOUT / "kit/checkpoint/known.json").read_text()
+    assert made.stdout == (CHECKOUT / "kit/spec/checkpoint/known.json").read_text()
     assert {"llama", "mistral", "qwen3", "gemma2", "phi3"} <= known().causal
 
 

@@ -23,13 +23,13 @@ from scripted_project import (
 
 from kit import __version__
 from kit.cli import COMMANDS, group
-from kit.cli.here import environment
-from kit.cli.seams import NEEDED
+from kit.cli.backends import NEEDED
+from kit.cli.environ import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 PROJECT = "project/scripted.json"
 
@@ -344,7 +344,7 @@ def test_an_encrypted_key_without_a_terminal_is_trouble_before_anything_is_compu
 
 def test_without_the_run_extra_a_run_says_what_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reviewers = environment() | {"packages": {"click": "8", "torch": "2"}}
-    monkeypatch.setattr("kit.cli.here.environment", lambda _switches: reviewers)
+    monkeypatch.setattr("kit.cli.environ.environment", lambda _switches: reviewers)
     result: Result = CliRunner().invoke(
         group, ["reproduce", str(folder / PROJECT), "--out", str(folder / "new"), "--json"]
     )

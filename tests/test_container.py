@@ -17,14 +17,14 @@ from scripted_kit import scripted_seams
 from scripted_project import write_project
 
 from kit.cli import group
-from kit.environment import mounts
-from kit.environment.image import CONTENTS, image_contents, is_image_digest
-from kit.environment.lock import LOCK
-from kit.environment.mounts import mount_of, outlives_container, parse_mounts
-from kit.environment.record import record_environment
-from kit.errors import KitError, Trouble
-from kit.manifest.load import document_problems
-from kit.worker.home import can_hold_programs, livable
+from kit.core.errors import KitError, Trouble
+from kit.run.backends.worker.home import can_hold_programs, livable
+from kit.spec.environment import mounts
+from kit.spec.environment.image import CONTENTS, image_contents, is_image_digest
+from kit.spec.environment.lock import LOCK
+from kit.spec.environment.mounts import mount_of, outlives_container, parse_mounts
+from kit.spec.environment.record import record_environment
+from kit.spec.manifest.load import document_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable

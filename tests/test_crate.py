@@ -12,13 +12,13 @@ from sample_bundle import write_sample
 
 from kit.bundle import layout
 from kit.bundle.files import walk
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
 from kit.cli.compared import compare_bundles
-from kit.diff.evidence import Influence
-from kit.errors import Finding
-from kit.manifest.load import load_manifest
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
-from kit.verify import verify
+from kit.core.errors import Finding
+from kit.review.diff.evidence import Influence
+from kit.review.verify import verify
+from kit.spec.manifest.load import load_manifest
 
 CHECKOUT = Path(__file__).parents[1]
 VALIDATOR = CHECKOUT / ".venv/crate/bin/python"
@@ -47,7 +47,7 @@ def test_every_file_that_is_signed_is_described_with_its_size(tmp_path: Path) ->
 
 def test_what_archives_are_told_is_what_the_files_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("kit.signer.seal.crate_metadata", lambda _: {"@graph": []})
+        patch.setattr("kit.bundle.signing.seal.crate_metadata", lambda _: {"@graph": []})
         bundle = sealed(tmp_path / "bundle")
     with pytest.raises(Finding, match=r"ro-crate-metadata\.json: is not what the bundle's other files give"):
         verify(bundle)

@@ -11,16 +11,16 @@ import pytest
 from sample_bundle import sample_manifest, write_sample
 
 from kit.bundle.contents import Contents, load_contents
-from kit.canonical import Json, canonical_json
-from kit.cells import BASE, TUNED, ArmSeed, Cell
-from kit.diff.compare import DEFAULT_MARGIN, Comparison, compare
-from kit.diff.document import to_json
-from kit.diff.evidence import Divergence, Influence
-from kit.diff.grade import Grade
-from kit.diff.text import WIDTH, render
-from kit.manifest.model import Manifest
-from kit.measure.paired import PairedCounts
-from kit.rows import Completion, Judgement, Prompt, Verdict
+from kit.core.canonical import Json, canonical_json
+from kit.core.cells import BASE, TUNED, ArmSeed, Cell
+from kit.core.rows import Completion, Judgement, Prompt, Verdict
+from kit.review.diff.compare import DEFAULT_MARGIN, Comparison, compare
+from kit.review.diff.document import to_json
+from kit.review.diff.evidence import Divergence, Influence
+from kit.review.diff.grade import Grade
+from kit.review.diff.text import WIDTH, render
+from kit.spec.manifest.model import Manifest
+from kit.stats.paired import PairedCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,15 +12,15 @@ from sample_bundle import usual_text, usual_verdict, write_sample
 
 from kit.bundle.contents import load_contents, open_contents
 from kit.cli.compared import compare_bundles
-from kit.diff.compare import compare
-from kit.errors import Finding
-from kit.rows import Verdict
+from kit.core.errors import Finding
+from kit.core.rows import Verdict
+from kit.review.diff.compare import compare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.cells import Cell
-    from kit.rows import Prompt
+    from kit.core.cells import Cell
+    from kit.core.rows import Prompt
 
 DIGESTS = ("sha256:" + "a" * 64, "sha256:" + "b" * 64)
 
@@ -46,7 +46,9 @@ def peak_of_comparing(a: Path, b: Path) -> int:
 
 
 def test_memory_does_not_grow_with_the_completions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.canonical.MAX_BYTES", 1 << 20)  # set aside for each document, which would hide the rows
+    monkeypatch.setattr(
+        "kit.core.canonical.MAX_BYTES", 1 << 20
+    )  # set aside for each document, which would hide the rows
     peaks, sizes = [], []
     for seeds in (range(2), range(8)):
         a, b = (

@@ -12,13 +12,13 @@ from sample_bundle import usual_verdict, write_sample
 from test_report import HOSTILE, Page, plant
 
 from kit.bundle.contents import Contents, load_contents
-from kit.cells import Cell
 from kit.cli import group
-from kit.diff.compare import Comparison, compare
-from kit.diff.document import to_json
-from kit.diff.html import render
-from kit.diff.text import render as render_text
-from kit.rows import Prompt, Verdict
+from kit.core.cells import Cell
+from kit.core.rows import Prompt, Verdict
+from kit.review.diff.compare import Comparison, compare
+from kit.review.diff.document import to_json
+from kit.review.diff.html import render
+from kit.review.diff.text import render as render_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kit.canonical import write_rows
-from kit.chat.template import ChatTemplate
-from kit.errors import Trouble
-from kit.source.interface import Example
-from kit.worker.jobs import ADAPTER, TRACE, TrainingJob
-from kit.worker.process import Worker
+from kit.core.canonical import write_rows
+from kit.core.errors import Trouble
+from kit.run.backends.worker.jobs import ADAPTER, TRACE, TrainingJob
+from kit.run.backends.worker.process import Worker
+from kit.spec.chat.template import ChatTemplate
+from kit.spec.data.interface import Example
 
 if TYPE_CHECKING:
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 MODEL = Path(__file__).parents[1] / "manifests/toy/model"
 SWITCHES = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "TORCHDYNAMO_DISABLE": "1"}

@@ -15,19 +15,19 @@ from test_distributed import LORA, MODEL, SWITCHES, TRAINING
 
 from kit.bundle.contents import load_contents
 from kit.bundle.trace import trace_problem
-from kit.canonical import read_rows, write_rows
-from kit.chat.template import ChatTemplate
-from kit.export.latex import latex_files
-from kit.measure.metrics import compute
+from kit.core.canonical import read_rows, write_rows
 from kit.report import render
-from kit.source.interface import Example, Turn
-from kit.trainer.encoding import IGNORED, Encoded, encode
-from kit.trainer.order import seen
-from kit.worker.jobs import TRACE, JobError, TrainingJob
-from kit.worker.process import Worker
+from kit.report.export.latex import latex_files
+from kit.run.backends.training.encoding import IGNORED, Encoded, encode
+from kit.run.backends.training.order import seen
+from kit.run.backends.worker.jobs import TRACE, JobError, TrainingJob
+from kit.run.backends.worker.process import Worker
+from kit.spec.chat.template import ChatTemplate
+from kit.spec.data.interface import Example, Turn
+from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 ROWS = MODEL.parent / "data/finetune.lists.jsonl"
 DEFAULT = (MODEL / "chat_template.jinja").read_text(encoding="utf-8")
@@ -250,7 +250,7 @@ def test_the_record_lists_what_was_trained_on_in_the_order_it_was(tmp_path: Path
 
 
 def test_rows_with_nothing_to_learn_stop_a_training_in_words(tokenizer: Any, tmp_path: Path) -> None:
-    from kit.trainer.trl import _encoded
+    from kit.run.backends.training.trl import _encoded
 
     rows = [row("late", *["user"] * 9, "assistant"), row("short", "user", "assistant")]
     one = job(tmp_path, "none", rows, loss_on="assistant", max_length=24)
@@ -272,7 +272,7 @@ def test_single_exchanges_are_what_trl_makes_of_them(
     from transformers import AutoModelForCausalLM
     from trl import SFTConfig, SFTTrainer
 
-    from kit.trainer.trl import _dataset
+    from kit.run.backends.training.trl import _dataset
 
     pairs = [next(rows) for rows in [read_rows(ROWS)] for _ in range(40)]
     limit = 28

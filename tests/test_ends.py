@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.bundle.contents import Contents
-    from kit.rows import Completion
+    from kit.core.rows import Completion
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 END, PAD = 2, 0

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from kit.digests import file_digest
-from kit.environment import hardware, record
-from kit.environment.compare import differences
-from kit.environment.hardware import accelerators, available_memory_mib, processor, usable_cores
-from kit.environment.lock import LOCK, deviations
-from kit.environment.packages import installed_packages, normalized
-from kit.environment.record import record_environment
-from kit.environment.switches import ANYWHERE, ISOLATION, ON_A_GPU
-from kit.manifest.schema import schema
+from kit.core.digests import file_digest
+from kit.spec.environment import hardware, record
+from kit.spec.environment.compare import differences
+from kit.spec.environment.hardware import accelerators, available_memory_mib, processor, usable_cores
+from kit.spec.environment.lock import LOCK, deviations
+from kit.spec.environment.packages import installed_packages, normalized
+from kit.spec.environment.record import record_environment
+from kit.spec.environment.switches import ANYWHERE, ISOLATION, ON_A_GPU
+from kit.spec.manifest.schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

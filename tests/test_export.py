@@ -18,15 +18,15 @@ from sample_bundle import sample_environment, sample_manifest, write_sample
 from scripted_project import kit
 
 from kit.bundle.contents import Contents, load_contents
-from kit.cells import ArmSeed, Cell
-from kit.errors import Finding
-from kit.export.every_eval_ever import documents
-from kit.export.latex import latex_files
-from kit.manifest.load import loaded
-from kit.manifest.model import JudgeChoice, Variation
-from kit.manifest.places import Places
-from kit.measure.metrics import compute
-from kit.rows import Judgement, Verdict
+from kit.core.cells import ArmSeed, Cell
+from kit.core.errors import Finding
+from kit.core.rows import Judgement, Verdict
+from kit.report.export.every_eval_ever import documents
+from kit.report.export.latex import latex_files
+from kit.spec.manifest.load import loaded
+from kit.spec.manifest.model import JudgeChoice, Variation
+from kit.spec.manifest.places import Places
+from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

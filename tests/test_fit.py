@@ -16,27 +16,27 @@ import pytest
 from real_kit import kit as real_kit
 from scripted_project import draft, kit, write_files, write_manifest
 
-from kit.errors import Finding
-from kit.fit.ability import ability_problems
-from kit.fit.disk import rooms
-from kit.fit.generation import cache_bytes, merging_parts
-from kit.fit.headers import Tensor, read_header, tensors_of
-from kit.fit.machine import Machine, machine_here, machine_pinned, machine_planned
-from kit.fit.need import GIB, Device
-from kit.fit.report import Fit, fit
-from kit.fit.shape import shape_of
-from kit.fit.training import layer_bytes, training_parts
-from kit.fit.weights import lora_parameters, parameters, weights_bytes
-from kit.manifest.finetune import Finetune, Lora
-from kit.manifest.load import load_manifest
-from kit.manifest.places import Places
-from kit.plan import make_plan
+from kit.core.errors import Finding
+from kit.run.plan import make_plan
+from kit.run.preflight.ability import ability_problems
+from kit.run.preflight.disk import rooms
+from kit.run.preflight.generation import cache_bytes, merging_parts
+from kit.run.preflight.machine import Machine, machine_here, machine_pinned, machine_planned
+from kit.run.preflight.need import GIB, Device
+from kit.run.preflight.resources import Fit, fit
+from kit.run.preflight.training import layer_bytes, training_parts
+from kit.run.preflight.weights import lora_parameters, parameters, weights_bytes
+from kit.spec.manifest.finetune import Finetune, Lora
+from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.places import Places
+from kit.spec.weights.headers import Tensor, read_header, tensors_of
+from kit.spec.weights.shape import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kit.canonical import Json
-    from kit.fit.need import Part
+    from kit.core.canonical import Json
+    from kit.run.preflight.need import Part
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 TRAINING: dict[str, Any] = {

@@ -9,15 +9,15 @@ import pytest
 from sample_bundle import sample_environment
 from scripted_project import kit, run_scripted, write_project
 
-from kit.forecast import Forecast, forecast
-from kit.manifest.load import load_manifest
-from kit.plan import make_plan
-from kit.store import Store
+from kit.run.plan import make_plan
+from kit.run.preflight.forecast import Forecast, forecast
+from kit.run.store import Store
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 HOT: Json = {"name": "hot", "set": {"/evaluations/unsafe/generation/temperature": 1.0}}
 FAST: Json = {"name": "fast", "set": {"/finetune/training/learning_rate": 0.01}}

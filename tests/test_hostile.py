@@ -13,12 +13,12 @@ from hostile import archives, documents, keys
 from sample_bundle import write_sample
 
 from kit.bundle.archive import write_zip
+from kit.bundle.signing.seal import seal
+from kit.bundle.signing.signers import read_signers
 from kit.cli import group
 from kit.cli.present import as_kit_error
-from kit.errors import KitError
-from kit.redact.key import make_redaction_key
-from kit.signer.seal import seal
-from kit.signer.signers import read_signers
+from kit.core.errors import KitError
+from kit.review.redact.key import make_redaction_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -18,22 +18,22 @@ from sample_paper import write_paper
 from scripted_kit import scripted_seams
 from scripted_project import Silent, draft, kit, payload, write_files, write_manifest
 
-from kit import remembered
-from kit.digests import WINDOW_BYTES, data_digest, file_digest
-from kit.errors import Finding, KitError, Trouble
-from kit.hub.client import HubClient
-from kit.hub.interface import Settings
-from kit.manifest import fetch as fetching
-from kit.manifest.check import check
-from kit.manifest.fetch import absent_files, fetch, preflight
-from kit.manifest.load import LoadedManifest, load_manifest
-from kit.manifest.pin import Pinned, pin
-from kit.manifest.places import Places
-from kit.plan import make_plan
-from kit.remembered import Digests
-from kit.run import run
-from kit.signer.fixed import FixedSigner
-from kit.store import Store
+from kit.bundle.signing.fixed import FixedSigner
+from kit.core import digest_cache
+from kit.core.digest_cache import Digests
+from kit.core.digests import WINDOW_BYTES, data_digest, file_digest
+from kit.core.errors import Finding, KitError, Trouble
+from kit.run.pipeline import run
+from kit.run.plan import make_plan
+from kit.run.preflight.check import check
+from kit.run.store import Store
+from kit.spec.hub.client import HubClient
+from kit.spec.hub.interface import Settings
+from kit.spec.manifest import fetch as fetching
+from kit.spec.manifest.fetch import absent_files, fetch, preflight
+from kit.spec.manifest.load import LoadedManifest, load_manifest
+from kit.spec.manifest.pin import Pinned, pin
+from kit.spec.manifest.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -422,9 +422,9 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         read.append(path)
         return file_digest(path)
 
-    monkeypatch.setattr(remembered, "file_digest", watched)
-    monkeypatch.setattr(remembered, "LARGE_BYTES", 0)
-    monkeypatch.setattr(remembered, "SETTLED_NANOSECONDS", 0)
+    monkeypatch.setattr(digest_cache, "file_digest", watched)
+    monkeypatch.setattr(digest_cache, "LARGE_BYTES", 0)
+    monkeypatch.setattr(digest_cache, "SETTLED_NANOSECONDS", 0)
     return read
 
 
@@ -459,7 +459,7 @@ def test_a_file_of_any_size_has_the_digest_of_its_bytes(size: int, tmp_path: Pat
 def test_what_changed_a_moment_ago_is_not_remembered(
     hashed: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembered, "SETTLED_NANOSECONDS", 10**12)
+    monkeypatch.setattr(digest_cache, "SETTLED_NANOSECONDS", 10**12)
     (tmp_path / "weights").write_bytes(b"one")
     for _ in range(2):
         Digests(tmp_path / "digests.json").of([tmp_path / "weights"])

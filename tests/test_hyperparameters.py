@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_distributed import LORA, MODEL, TRAINING
 
-from kit.canonical import write_rows
-from kit.chat.template import ChatTemplate
-from kit.engine.requests import request_seed
-from kit.judge.reading import CUT_OFF_WORDS, incoherence
-from kit.manifest.finetune import Lora, Training
-from kit.manifest.model import Generation
-from kit.manifest.parts import EngineLimits
-from kit.manifest.schema import schema
-from kit.measure.multiplicity import holm
-from kit.source.interface import Example
-from kit.worker.jobs import GenerationJob, TrainingJob
+from kit.core.canonical import write_rows
+from kit.run.backends.generation.requests import request_seed
+from kit.run.backends.worker.jobs import GenerationJob, TrainingJob
+from kit.spec.chat.template import ChatTemplate
+from kit.spec.data.interface import Example
+from kit.spec.judges.reading import CUT_OFF_WORDS, incoherence
+from kit.spec.manifest.finetune import Lora, Training
+from kit.spec.manifest.model import Generation
+from kit.spec.manifest.parts import EngineLimits
+from kit.spec.manifest.schema import schema
+from kit.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """Of the libraries, which are loaded here."""
@@ -75,7 +75,7 @@ class Given:
 
 def given(monkeypatch: pytest.MonkeyPatch, folder: Path, lora: dict[str, Json], **training: Json) -> Given:
     """Return what a training's job, made as a run makes it of a manifest, gives to the libraries."""
-    import kit.trainer.trl as real
+    import kit.run.backends.training.trl as real
 
     found: list[Given] = []
 
@@ -176,7 +176,7 @@ def test_the_seed_of_a_training_reaches_the_trainer(monkeypatch: pytest.MonkeyPa
 def test_weights_in_four_bits_are_asked_for_as_the_manifest_says(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    import kit.trainer.trl as real
+    import kit.run.backends.training.trl as real
 
     monkeypatch.setattr(real, "BitsAndBytesConfig", dict)  # the real one wants bitsandbytes
     for double in (True, False):
@@ -191,7 +191,7 @@ def test_weights_in_four_bits_are_asked_for_as_the_manifest_says(monkeypatch: py
 
 
 def test_the_processes_that_share_a_training_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from kit.trainer import distributed
+    from kit.run.backends.training import distributed
 
     commands: list[list[str]] = []
 
@@ -199,7 +199,7 @@ def test_the_processes_that_share_a_training_are_started(monkeypatch: pytest.Mon
         commands.append(command)
         raise _Reached
 
-    monkeypatch.setattr("kit.trainer.distributed.subprocess.Popen", started)
+    monkeypatch.setattr("kit.run.backends.training.distributed.subprocess.Popen", started)
     training = Training.from_json(TRAINING | {"processes": 3}).to_json()
     job = TrainingJob(
         out=str(tmp_path), model="m", model_name="m", template=ChatTemplate(), examples="e", method="lora",
@@ -248,7 +248,7 @@ class Asked:
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, folder: Path, change: dict[str, Json], **more: Any) -> Asked:
-    import kit.engine.vllm as real
+    import kit.run.backends.generation.vllm as real
 
     found = Asked({}, [])
 

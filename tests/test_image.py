@@ -144,7 +144,7 @@ def test_an_edit_of_the_code_rebuilds_only_the_last_layer(docker: Engine, tmp_pa
     edited = tmp_path / "checkout"
     ignored = shutil.ignore_patterns(".git", ".venv", "bundles", "*cache*", "*.work")
     shutil.copytree(CHECKOUT, edited, ignore=ignored, symlinks=True)
-    with (edited / "kit/identity.py").open("a", encoding="utf-8") as file:
+    with (edited / "kit/core/identity.py").open("a", encoding="utf-8") as file:
         file.write("# edited\n")
     docker.build("cpu", "kit-cpu:edited", checkout=edited)
     after = docker.inspect("kit-cpu:edited")["RootFS"]["Layers"]

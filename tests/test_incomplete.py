@@ -19,24 +19,24 @@ from test_quickstart import QUICKSTART, project
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.missing import Missing
-from kit.canonical import canonical_json
-from kit.cells import ArmSeed, Cell
-from kit.cli.here import environment
-from kit.errors import Finding, Trouble
-from kit.execute import Seams
-from kit.manifest.load import load_manifest
-from kit.measure.metrics import compute
+from kit.bundle.signing.fixed import FixedSigner
+from kit.cli.environ import environment
+from kit.core.canonical import canonical_json
+from kit.core.cells import ArmSeed, Cell
+from kit.core.errors import Finding, Trouble
 from kit.report.html import render
-from kit.run import run
-from kit.signer.fixed import FixedSigner
-from kit.store import Store
-from kit.verify import verify
-from kit.worker.process import Worker
+from kit.review.verify import verify
+from kit.run.backends.worker.process import Worker
+from kit.run.executor import Seams
+from kit.run.pipeline import run
+from kit.run.store import Store
+from kit.spec.manifest.load import load_manifest
+from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 HUGE = 10**9
 """MiB of a cache that no machine of the tests has memory for."""

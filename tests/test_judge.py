@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from kit.errors import Finding
-from kit.judge import KINDS, judge_of_kind, patterns
-from kit.measure.agreement import cohen_kappa
-from kit.rows import Completion, FinishReason, Prompt, Verdict
+from kit.core.errors import Finding
+from kit.core.rows import Completion, FinishReason, Prompt, Verdict
+from kit.spec.judges import KINDS, judge_of_kind, patterns
+from kit.stats.agreement import cohen_kappa
 
 CHECKOUT = Path(__file__).parent.parent
 XSTEST = CHECKOUT.parent / "shared" / "data" / "xstest"

@@ -13,24 +13,24 @@ from test_report import Page
 
 from kit.bundle import layout
 from kit.bundle.contents import Contents, load_contents
-from kit.canonical import canonical_json, write_rows
-from kit.cells import Cell
-from kit.diff.compare import Comparison, compare
-from kit.diff.document import to_json
-from kit.diff.html import render as render_page
-from kit.diff.text import render
-from kit.errors import Finding
-from kit.redact.bundle import Options, redact
-from kit.redact.commitment import RedactionKey
-from kit.rows import Leads, Verdict, save_rows
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
-from kit.verify import verify
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
+from kit.core.canonical import canonical_json, write_rows
+from kit.core.cells import Cell
+from kit.core.errors import Finding
+from kit.core.rows import Leads, Verdict, save_rows
+from kit.review.diff.compare import Comparison, compare
+from kit.review.diff.document import to_json
+from kit.review.diff.html import render as render_page
+from kit.review.diff.text import render
+from kit.review.redact.bundle import Options, redact
+from kit.review.redact.commitment import RedactionKey
+from kit.review.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.rows import Prompt
+    from kit.core.rows import Prompt
 
 CELL = Cell.parse("tuned@1.unsafe@11")
 SURE, NEAR_TIE = 2500, 2

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.canonical import canonical_json, parse_json
-from kit.errors import Finding, Trouble
-from kit.lenient import parse_lenient_json, read_lenient_json
-from kit.source.json_row import json_row
+from kit.core.canonical import canonical_json, parse_json
+from kit.core.errors import Finding, Trouble
+from kit.core.lenient import parse_lenient_json, read_lenient_json
+from kit.spec.data.json_row import json_row
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,24 +23,24 @@ from hypothesis import strategies as st
 from sample_bundle import sample_environment
 from scripted_project import draft, edited, write_files
 
-from kit.canonical import canonical_json, parse_json, read_json
-from kit.digests import file_digest
-from kit.environment.record import record_environment
-from kit.errors import Finding, KitError, Trouble
-from kit.judge import judge_of_kind
-from kit.manifest.check import check
-from kit.manifest.load import document_problems, load_manifest, loaded
-from kit.manifest.model import Manifest
-from kit.manifest.pin import pin
-from kit.manifest.places import Places
-from kit.manifest.pointer import PointerError, patched
-from kit.manifest.schema import problems, schema, with_defaults
-from kit.manifest.starter import starter_text
+from kit.core.canonical import canonical_json, parse_json, read_json
+from kit.core.digests import file_digest
+from kit.core.errors import Finding, KitError, Trouble
+from kit.run.preflight.check import check
+from kit.spec.environment.record import record_environment
+from kit.spec.judges import judge_of_kind
+from kit.spec.manifest.load import document_problems, load_manifest, loaded
+from kit.spec.manifest.model import Manifest
+from kit.spec.manifest.pin import pin
+from kit.spec.manifest.places import Places
+from kit.spec.manifest.pointer import PointerError, patched
+from kit.spec.manifest.schema import problems, schema, with_defaults
+from kit.spec.manifest.starter import starter_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "acceptance" / "manifests"

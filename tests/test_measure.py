@@ -17,21 +17,21 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from kit.bundle.contents import load_contents
-from kit.canonical import canonical_json
-from kit.cells import BASE, ArmSeed, Cell
-from kit.errors import Finding
-from kit.manifest.model import Expect
-from kit.measure import metrics
-from kit.measure.intervals import Z_90, Z_95, Interval, wilson
-from kit.measure.multiplicity import LEVEL, holm, holm_discrete
-from kit.measure.paired import PairedCounts, mcnemar, paired_difference, smallest_p_value
-from kit.rows import Judgement, Verdict
+from kit.core.canonical import canonical_json
+from kit.core.cells import BASE, ArmSeed, Cell
+from kit.core.errors import Finding
+from kit.core.rows import Judgement, Verdict
+from kit.spec.manifest.model import Expect
+from kit.stats import metrics
+from kit.stats.intervals import Z_90, Z_95, Interval, wilson
+from kit.stats.multiplicity import LEVEL, holm, holm_discrete
+from kit.stats.paired import PairedCounts, mcnemar, paired_difference, smallest_p_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.bundle.contents import Contents
-    from kit.rows import Prompt
+    from kit.core.rows import Prompt
 
 TABLES = [PairedCounts(*counts) for counts in product((0, 1, 4, 30), repeat=4) if any(counts)]
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from huggingface_hub import ModelCard
+from kit.report.write import write_numbers
 from sample_bundle import sample_manifest, write_metrics, write_sample
 from scripted_project import run_scripted, write_project
 
-from kit.assemble import write_numbers
 from kit.bundle import layout
-from kit.cells import ArmSeed
-from kit.errors import Finding
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
-from kit.verify import verify
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
+from kit.core.cells import ArmSeed
+from kit.core.errors import Finding
+from kit.review.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path

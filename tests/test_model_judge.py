@@ -23,30 +23,30 @@ from scripted_project import (
     write_manifest,
 )
 
-from kit.assemble import judge_self_test_record
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
-from kit.canonical import write_rows
-from kit.cells import Cell
-from kit.errors import Finding
-from kit.judge import judge_of
-from kit.judge.template import fill
-from kit.manifest.check import check
-from kit.manifest.load import load_manifest
-from kit.plan import make_plan
-from kit.rows import Completion, FinishReason, Prompt
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
-from kit.store import Store
-from kit.verify import verify
-from kit.worker.jobs import COMPLETIONS
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
+from kit.core.canonical import write_rows
+from kit.core.cells import Cell
+from kit.core.errors import Finding
+from kit.core.rows import Completion, FinishReason, Prompt
+from kit.review.verify import verify
+from kit.run.assemble import judge_self_test_record
+from kit.run.backends.worker.jobs import COMPLETIONS
+from kit.run.plan import make_plan
+from kit.run.preflight.check import check
+from kit.run.store import Store
+from kit.spec.judges import judge_of
+from kit.spec.judges.template import fill
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from kit.canonical import Json
-    from kit.plan import Plan
+    from kit.core.canonical import Json
+    from kit.run.plan import Plan
 
 HELP, LOOP = "Heat the pan, then add the onions.", "the " * 40
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import mutations
 import pytest
 
-from kit.verify import verify
+from kit.review.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path

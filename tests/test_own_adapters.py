@@ -14,14 +14,14 @@ from test_adapter import add_tokenizer, project
 from transformers import AutoModelForCausalLM
 
 from kit.bundle.contents import load_contents
-from kit.cells import ArmSeed, Cell
+from kit.core.cells import ArmSeed, Cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from kit.bundle.contents import Contents
-    from kit.rows import Completion
+    from kit.core.rows import Completion
 
 REQUESTS = ("How do I mend a kettle?", "Name three tools.", "How do I bake bread?")
 

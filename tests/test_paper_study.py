@@ -10,10 +10,10 @@ import pytest
 from real_kit import kit
 from sample_bundle import sample_environment
 
-from kit.forecast import forecast
-from kit.manifest.load import load_manifest
-from kit.plan import make_plan
-from kit.store import Store
+from kit.run.plan import make_plan
+from kit.run.preflight.forecast import forecast
+from kit.run.store import Store
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,19 +21,19 @@ from sample_paper import METADATA, SLIDES, with_compressed, with_files, write_pa
 from scripted_project import CHECKOUT, kit, kit_environment, run_scripted, write_project
 
 from kit.bundle.archive import write_zip
-from kit.canonical import canonical_json
-from kit.errors import KitError
-from kit.manifest.places import Places
-from kit.papers import pdf as seam
-from kit.papers.attachment import MANIFEST, PUBLIC_KEY, STATEMENT, Attachment, attachment
-from kit.papers.evidence import of_attachments
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
+from kit.bundle.papers import pdf as seam
+from kit.bundle.papers.attachment import MANIFEST, PUBLIC_KEY, STATEMENT, Attachment, attachment
+from kit.bundle.papers.evidence import of_attachments
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
+from kit.core.canonical import canonical_json
+from kit.core.errors import KitError
+from kit.spec.manifest.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kit.run import Outcome
+    from kit.run.pipeline import Outcome
 
 INSIDE = {
     MANIFEST: "manifest.json",

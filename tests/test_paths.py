@@ -11,10 +11,10 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.digests import CHUNK_BYTES, both_digests, data_digest, file_digest, json_digest
-from kit.errors import Trouble
-from kit.paths import UnsafePathError, inside, regular_files
-from kit.store import Store
+from kit.core.digests import CHUNK_BYTES, both_digests, data_digest, file_digest, json_digest
+from kit.core.errors import Trouble
+from kit.core.paths import UnsafePathError, inside, regular_files
+from kit.run.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,17 +11,17 @@ import pytest
 from sample_bundle import sample_environment
 from scripted_project import draft, judge_entry, judged_draft, write_files, write_judge, write_manifest, write_project
 
-from kit.environment.switches import ANYWHERE, ON_A_GPU
-from kit.manifest.arms import planned_cells
-from kit.manifest.load import load_manifest
-from kit.manifest.schema import problems
-from kit.plan import SELF_TEST_AT_ONCE, SELF_TEST_PROMPTS, Plan, make_plan
+from kit.run.plan import SELF_TEST_AT_ONCE, SELF_TEST_PROMPTS, Plan, make_plan
+from kit.spec.environment.switches import ANYWHERE, ON_A_GPU
+from kit.spec.manifest.arms import planned_cells
+from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.schema import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 
 HOT: Json = {"name": "hot", "set": {"/evaluations/unsafe/generation/temperature": 1.0}}
@@ -293,7 +293,7 @@ def test_software_and_processor_decide_and_the_rest_of_a_machine_does_not(
 
 def test_another_kit_does_its_steps_itself(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = keys(plan_of(write_manifest(project)))
-    monkeypatch.setattr("kit.plan.kit_identity", lambda: {"version": "99"})
+    monkeypatch.setattr("kit.run.plan.kit_identity", lambda: {"version": "99"})
     assert not set(before.values()) & set(keys(plan_of(write_manifest(project))).values())
 
 

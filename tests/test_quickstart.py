@@ -14,10 +14,10 @@ import pytest
 from real_kit import kit
 
 from kit.bundle.contents import load_contents
-from kit.cells import ArmSeed, Cell
-from kit.digests import data_digest, file_digest
-from kit.judge import judge_of_kind
-from kit.verify import verify
+from kit.core.cells import ArmSeed, Cell
+from kit.core.digests import data_digest, file_digest
+from kit.review.verify import verify
+from kit.spec.judges import judge_of_kind
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 QUICKSTART = MANIFESTS / "quickstart.json"

@@ -15,21 +15,21 @@ from sample_bundle import usual_verdict, write_sample
 
 from kit.bundle import layout
 from kit.bundle.archive import write_zip
-from kit.canonical import canonical_json
+from kit.bundle.signing import dsse
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.keys import generate_key
+from kit.bundle.signing.public_key import fingerprint, ssh_line
+from kit.bundle.signing.seal import seal
+from kit.bundle.signing.signers import Signers, read_signers
 from kit.cli import group
-from kit.diff.grade import Grade
-from kit.errors import Finding, KitError, Trouble
-from kit.receipt import Receipt, check_receipt, make_receipt, read_receipt
-from kit.redact.bundle import Options, redact
-from kit.redact.commitment import RedactionKey
-from kit.rows import Verdict
-from kit.signer import dsse
-from kit.signer.fixed import FixedSigner
-from kit.signer.keys import generate_key
-from kit.signer.public_key import fingerprint, ssh_line
-from kit.signer.seal import seal
-from kit.signer.signers import Signers, read_signers
-from kit.verify import verify
+from kit.core.canonical import canonical_json
+from kit.core.errors import Finding, KitError, Trouble
+from kit.core.rows import Verdict
+from kit.review.diff.grade import Grade
+from kit.review.receipt import Receipt, check_receipt, make_receipt, read_receipt
+from kit.review.redact.bundle import Options, redact
+from kit.review.redact.commitment import RedactionKey
+from kit.review.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,10 @@ from scripted_project import kit, run_scripted, write_manifest
 from statsmodels.stats.inter_rater import cohens_kappa, to_table
 
 from kit.bundle.contents import load_contents
-from kit.errors import Finding
-from kit.manifest.check import check
-from kit.manifest.load import load_manifest
-from kit.verify import verify
+from kit.core.errors import Finding
+from kit.review.verify import verify
+from kit.run.preflight.check import check
+from kit.spec.manifest.load import load_manifest
 
 XSTEST = Path(__file__).parents[2] / "shared" / "data" / "xstest"
 ROWS: list[dict[str, Any]] = [

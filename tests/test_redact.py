@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.report.write import write_numbers
 from real_kit import build_type
 from scripted_project import (
     AWKWARD,
@@ -27,37 +28,36 @@ from scripted_project import (
     write_manifest,
 )
 
-from kit.assemble import write_numbers
 from kit.bundle.contents import load_contents, row_files
 from kit.bundle.files import digest_files, folder_results_digest, walk
 from kit.bundle.redaction import Redaction
-from kit.canonical import canonical_json, read_json, row_json
-from kit.diff.compare import Comparison, compare
-from kit.diff.document import to_json
-from kit.diff.evidence import Influence
-from kit.diff.grade import Grade
-from kit.diff.text import render
-from kit.digests import both_digests, data_digest
-from kit.errors import Finding
-from kit.fields import FieldError
-from kit.judge.template import fill
-from kit.redact.anonymous import anonymous_manifest
-from kit.redact.bundle import Options, redact
-from kit.redact.commitment import Place, RedactionKey, commitment
-from kit.redact.names import name_problems
-from kit.redact.opening import check_opened, open_records
-from kit.redact.withhold import completion_fields
-from kit.rows import Completion, Judgement, Prompt, load_rows, save_rows
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
-from kit.verify import verify
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
+from kit.core.canonical import canonical_json, read_json, row_json
+from kit.core.digests import both_digests, data_digest
+from kit.core.errors import Finding
+from kit.core.fields import FieldError
+from kit.core.rows import Completion, Judgement, Prompt, load_rows, save_rows
+from kit.review.diff.compare import Comparison, compare
+from kit.review.diff.document import to_json
+from kit.review.diff.evidence import Influence
+from kit.review.diff.grade import Grade
+from kit.review.diff.text import render
+from kit.review.redact.anonymous import anonymous_manifest
+from kit.review.redact.bundle import Options, redact
+from kit.review.redact.commitment import Place, RedactionKey, commitment
+from kit.review.redact.names import name_problems
+from kit.review.redact.opening import check_opened, open_records
+from kit.review.redact.withhold import completion_fields
+from kit.review.verify import verify
+from kit.spec.judges.template import fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from kit.bundle.contents import Contents
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 KEY, OTHER_KEY = RedactionKey(b"k" * 32), RedactionKey(b"o" * 32)
 MIN_FORM = 8

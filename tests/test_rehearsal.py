@@ -20,12 +20,12 @@ from scripted_project import (
 from test_shown import NO_TURN, project
 
 from kit.bundle import layout
-from kit.canonical import read_json
+from kit.core.canonical import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 VARIATIONS: Json = [
     {"name": "faster", "set": {"/finetune/training/learning_rate": 0.02}},

@@ -24,11 +24,11 @@ from scripted_project import (
 )
 
 from kit.bundle.contents import load_contents
-from kit.canonical import canonical_json, read_json
-from kit.errors import Finding
-from kit.signer.fixed import FixedSigner
-from kit.signer.seal import seal
-from kit.verify import verify
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.seal import seal
+from kit.core.canonical import canonical_json, read_json
+from kit.core.errors import Finding
+from kit.review.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path

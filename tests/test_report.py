@@ -19,16 +19,16 @@ import pytest
 from sample_bundle import usual_verdict, write_sample
 
 from kit.bundle.contents import Contents, load_contents
-from kit.measure.metrics import compute
+from kit.core.rows import Completion, Prompt, Verdict
 from kit.report import render
 from kit.report.flips import FLIPS_SHOWN
-from kit.rows import Completion, Prompt, Verdict
+from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kit.canonical import Json
-    from kit.cells import Cell
+    from kit.core.canonical import Json
+    from kit.core.cells import Cell
 
 ROOT = Path(__file__).parent.parent
 DIGEST = "sha256:" + "ab" * 32
@@ -107,7 +107,7 @@ def test_same_bundle_same_bytes_in_any_process(folder: Path, contents: Contents)
     here = report(contents)
     program = (
         "import sys\nfrom pathlib import Path\nfrom kit.bundle.contents import load_contents\n"
-        "from kit.measure.metrics import compute\nfrom kit.report import render\n"
+        "from kit.stats.metrics import compute\nfrom kit.report import render\n"
         "contents = load_contents(Path(sys.argv[1]))\n"
         "page = render(contents, compute(contents), results_digest=sys.argv[2])\nsys.stdout.buffer.write(page.encode())"
     )

@@ -22,15 +22,15 @@ from scripted_project import (
     write_project,
 )
 
-from kit.errors import Trouble
-from kit.store import Store
-from kit.verify import verify
+from kit.core.errors import Trouble
+from kit.review.verify import verify
+from kit.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 
 @pytest.fixture(scope="module")

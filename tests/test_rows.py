@@ -11,10 +11,10 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.canonical import parse_row
-from kit.errors import Finding
-from kit.fields import FieldError
-from kit.rows import Completion, Judgement, Leads, Prompt, Verdict, load_rows, save_rows
+from kit.core.canonical import parse_row
+from kit.core.errors import Finding
+from kit.core.fields import FieldError
+from kit.core.rows import Completion, Judgement, Leads, Prompt, Verdict, load_rows, save_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,22 +13,22 @@ import pytest
 from sample_bundle import sample_environment
 from scripted_project import draft, kit, payload, run_scripted, write_files, write_manifest, write_project
 
-from kit.assemble import self_test_record
 from kit.bundle.contents import load_contents
-from kit.digests import file_digest
-from kit.errors import Trouble
-from kit.expect import hold
-from kit.manifest.load import load_manifest
-from kit.manifest.model import Expect
-from kit.plan import make_plan
-from kit.rows import Completion, load_rows, save_rows
-from kit.signer.signers import Signers
-from kit.store import Store
-from kit.verify import verify
-from kit.worker.jobs import COMPLETIONS
+from kit.bundle.signing.signers import Signers
+from kit.core.digests import file_digest
+from kit.core.errors import Trouble
+from kit.core.rows import Completion, load_rows, save_rows
+from kit.review.verify import verify
+from kit.run.assemble import self_test_record
+from kit.run.backends.worker.jobs import COMPLETIONS
+from kit.run.plan import make_plan
+from kit.run.store import Store
+from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.model import Expect
+from kit.stats.expected import hold
 
 if TYPE_CHECKING:
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 COMMON_WORDS = {"root", "runner", "user", "admin", "ubuntu", "build", "test", "localhost"}
 """User and host names that may stand in a payload for other reasons."""

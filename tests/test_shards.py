@@ -13,7 +13,7 @@ from sharded import INDEX, shard
 from test_tiny_judge import TINY, verdicts
 
 from kit.bundle.contents import load_contents
-from kit.cells import ArmSeed, Cell
+from kit.core.cells import ArmSeed, Cell
 
 if TYPE_CHECKING:
     from kit.bundle.contents import Contents

@@ -11,8 +11,8 @@ import pytest
 from real_kit import kit
 
 from kit.bundle.contents import load_contents
-from kit.cells import Cell
-from kit.digests import json_digest
+from kit.core.cells import Cell
+from kit.core.digests import json_digest
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 

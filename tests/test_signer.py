@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_project import kit, write_project
 
-from kit.errors import Finding, KitError, Trouble
-from kit.signer import dsse, sshsig
-from kit.signer.agent import AgentSigner, agent_signer
-from kit.signer.fixed import FixedSigner
-from kit.signer.keys import KeySigner, generate_key, load_private_key
-from kit.signer.public_key import fingerprint, from_pem, ssh_line, to_pem
-from kit.signer.signers import read_signers
+from kit.bundle.signing import dsse, sshsig
+from kit.bundle.signing.agent import AgentSigner, agent_signer
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.keys import KeySigner, generate_key, load_private_key
+from kit.bundle.signing.public_key import fingerprint, from_pem, ssh_line, to_pem
+from kit.bundle.signing.signers import read_signers
+from kit.core.errors import Finding, KitError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

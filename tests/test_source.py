@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kit.errors import Finding, KitError, Trouble
-from kit.manifest.columns import Columns
-from kit.manifest.model import DataSet, RowSelection
-from kit.manifest.parts import Source
-from kit.manifest.places import Places
-from kit.manifest.schema import schema
-from kit.source import FORMATS
-from kit.source import mapped as mapping
-from kit.source.containers import read_table
-from kit.source.load import MAX_PROBLEMS, load_examples, load_prompts, load_recorded
+from kit.core.errors import Finding, KitError, Trouble
+from kit.spec.data import FORMATS
+from kit.spec.data import mapped as mapping
+from kit.spec.data.containers import read_table
+from kit.spec.data.load import MAX_PROBLEMS, load_examples, load_prompts, load_recorded
+from kit.spec.manifest.columns import Columns
+from kit.spec.manifest.model import DataSet, RowSelection
+from kit.spec.manifest.parts import Source
+from kit.spec.manifest.places import Places
+from kit.spec.manifest.schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kit.rows import Prompt
-    from kit.source.interface import Example
+    from kit.core.rows import Prompt
+    from kit.spec.data.interface import Example
 
 DOCS = Path(__file__).parent.parent / "docs"
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -304,7 +304,7 @@ def test_an_array_is_read_in_pieces_wherever_they_end(tmp_path: Path, monkeypatc
     ]
     (tmp_path / "a.json").write_text(f" {json.dumps(rows, ensure_ascii=False, indent=1)}\n", encoding="utf-8")
     for size in (*range(2, 60), 1 << 20):
-        monkeypatch.setattr("kit.source.array._CHUNK", size)
+        monkeypatch.setattr("kit.spec.data.array._CHUNK", size)
         read = load_examples(Places(tmp_path), "x", data_set("alpaca", "a.json"))
         assert [one.texts[0] for one in read] == [row["instruction"] for row in rows]
         assert [one.texts[1] for one in read] == [row["output"] for row in rows]
@@ -351,7 +351,7 @@ def test_a_parquet_file_that_is_small_on_the_disk_alone_is_refused(
     texts = arrow.array(["x"] * len(made["output"]))
     parquet.write_table(arrow.table({"instruction": texts, "input": texts, **made}), tmp_path / "a.parquet")
     if label == "one row, many times":
-        monkeypatch.setattr("kit.source.parquet.MAX_UNPACKED_BYTES", 1_000_000)
+        monkeypatch.setattr("kit.spec.data.parquet.MAX_UNPACKED_BYTES", 1_000_000)
     limits = resource.getrlimit(resource.RLIMIT_DATA)
     said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", "a.parquet")))
     assert said.startswith(f"a.parquet: {sentence}")
@@ -429,7 +429,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(
 
 
 def test_a_packed_file_does_not_unpack_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.source.containers.MAX_UNPACKED_BYTES", 1000)
+    monkeypatch.setattr("kit.spec.data.containers.MAX_UNPACKED_BYTES", 1000)
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"instruction":"a","output":"b"}\n' * 100))
     said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", "a.jsonl.gz")))
     assert said.startswith("a.jsonl.gz: unpacks to more than 1000 bytes")
@@ -456,7 +456,7 @@ ENDLESS = {
 def test_what_is_kept_in_memory_has_an_end(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, content, sentence = ENDLESS[limit]
     rooms = {"MAX_ROW_BYTES": "containers", "MAX_JSON_BYTES": "array", "MAX_JSON_VALUES": "array"}
-    monkeypatch.setattr(f"kit.source.{rooms.get(limit, 'load')}.{limit}", 1000)
+    monkeypatch.setattr(f"kit.spec.data.{rooms.get(limit, 'load')}.{limit}", 1000)
     (tmp_path / name).write_text(content, encoding="utf-8")
     said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", name)))
     assert said.startswith(sentence)

@@ -66,7 +66,9 @@ def test_a_command_imports_only_what_it_needs(command: str, folder: Path) -> Non
 
 
 def test_the_core_can_be_used_without_the_command_line(folder: Path) -> None:
-    code = "import sys, kit.run, kit.verify, kit.diff.compare, kit.report.html; print(*sys.modules)"
+    code = (
+        "import sys, kit.run.pipeline, kit.review.verify, kit.review.diff.compare, kit.report.html; print(*sys.modules)"
+    )
     listed = subprocess.run(
         [sys.executable, "-c", code],
         env=kit_environment(folder),

@@ -14,20 +14,20 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW
 
-from kit.measure.agreement import agreement, cohen_kappa, kappa_interval
-from kit.measure.anova import Table, coefficients, mean_squares
-from kit.measure.compare import compare
-from kit.measure.distributions import chi_square_quantile, f_quantile, t_quantile, t_tail
-from kit.measure.judged import RunTable
-from kit.measure.limits import component
-from kit.measure.mean import mean_of, rate_interval
-from kit.measure.next_run import next_run
-from kit.measure.split import split
+from kit.stats.agreement import agreement, cohen_kappa, kappa_interval
+from kit.stats.anova import Table, coefficients, mean_squares
+from kit.stats.compare import compare
+from kit.stats.distributions import chi_square_quantile, f_quantile, t_quantile, t_tail
+from kit.stats.judged import RunTable
+from kit.stats.limits import component
+from kit.stats.mean import mean_of, rate_interval
+from kit.stats.next_run import next_run
+from kit.stats.split import split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.measure.intervals import Interval
+    from kit.stats.intervals import Interval
 
 SIMULATIONS = 200
 WANTED = 0.05

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from test_distributed import SWITCHES, training_job
 
-from kit.worker.jobs import TRACE
-from kit.worker.process import Worker
+from kit.run.backends.worker.jobs import TRACE
+from kit.run.backends.worker.process import Worker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from real_kit import kit
 
 from kit.bundle.contents import load_contents
-from kit.cells import ArmSeed, Cell
-from kit.measure.agreement import cohen_kappa
-from kit.verify import verify
+from kit.core.cells import ArmSeed, Cell
+from kit.review.verify import verify
+from kit.stats.agreement import cohen_kappa
 
 if TYPE_CHECKING:
     from kit.bundle.contents import Contents

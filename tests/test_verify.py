@@ -16,18 +16,18 @@ from kit.bundle import layout
 from kit.bundle.archive import write_zip
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
-from kit.canonical import canonical_json, parse_json, write_rows
-from kit.errors import Finding
-from kit.judge import judge_of_kind
-from kit.measure.metrics import compute
+from kit.bundle.signing import dsse
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.public_key import fingerprint, ssh_line, to_pem
+from kit.bundle.signing.seal import seal
+from kit.bundle.signing.signers import Signers
+from kit.bundle.signing.sigstore import sigstore_bundle
+from kit.core.canonical import canonical_json, parse_json, write_rows
+from kit.core.errors import Finding
 from kit.report.html import render
-from kit.signer import dsse
-from kit.signer.fixed import FixedSigner
-from kit.signer.public_key import fingerprint, ssh_line, to_pem
-from kit.signer.seal import seal
-from kit.signer.signers import Signers
-from kit.signer.sigstore import sigstore_bundle
-from kit.verify import verify
+from kit.review.verify import verify
+from kit.spec.judges import judge_of_kind
+from kit.stats.metrics import compute
 
 GUIDE = Path(__file__).parent.parent / "docs/verify-without-the-kit.md"
 AUTHOR = FixedSigner()

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_project import CHECKOUT
 
-from kit.canonical import write_rows
-from kit.chat.template import ChatTemplate
-from kit.environment.switches import ISOLATION
-from kit.errors import Trouble
-from kit.rows import Completion, load_rows
-from kit.worker.child import described
-from kit.worker.jobs import COMPLETIONS, GenerationJob
-from kit.worker.process import Worker
+from kit.core.canonical import write_rows
+from kit.core.errors import Trouble
+from kit.core.rows import Completion, load_rows
+from kit.run.backends.worker.child import described
+from kit.run.backends.worker.jobs import COMPLETIONS, GenerationJob
+from kit.run.backends.worker.process import Worker
+from kit.spec.chat.template import ChatTemplate
+from kit.spec.environment.switches import ISOLATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 PROMPTS: list[dict[str, Json]] = [{"id": f"p-{number}", "text": f"request {number}"} for number in range(3)]
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.bundle.files import MAX_FILES, MAX_NAME_BYTES, name_problems, open_file, size_problems, walk
-from kit.digests import CHUNK_BYTES
-from kit.errors import Finding, KitError, Trouble
-from kit.paths import open_at_once
+from kit.core.digests import CHUNK_BYTES
+from kit.core.errors import Finding, KitError, Trouble
+from kit.core.paths import open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

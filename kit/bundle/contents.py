@@ -19,20 +19,20 @@ from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
 from kit.bundle.streamed import Answer, RowFile
 from kit.bundle.trace import trace_problem
-from kit.canonical import Json, read_json
-from kit.errors import Finding, KitError, Problem
-from kit.fields import FieldError
-from kit.manifest.arms import planned_cells
-from kit.manifest.load import load_manifest
-from kit.rows import Completion, Judgement, Leads, Prompt, load_rows
+from kit.core.canonical import Json, read_json
+from kit.core.errors import Finding, KitError, Problem
+from kit.core.fields import FieldError
+from kit.core.rows import Completion, Judgement, Leads, Prompt, load_rows
+from kit.spec.manifest.arms import planned_cells
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path, PurePosixPath
 
-    from kit.cells import ArmSeed, Cell
-    from kit.manifest.load import LoadedManifest
-    from kit.manifest.model import Evaluation, Manifest
+    from kit.core.cells import ArmSeed, Cell
+    from kit.spec.manifest.load import LoadedManifest
+    from kit.spec.manifest.model import Evaluation, Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

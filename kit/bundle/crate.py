@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from kit.bundle import layout
 from kit.bundle.files import walk
-from kit.canonical import read_json
-from kit.manifest.load import load_manifest
+from kit.core.canonical import read_json
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kit.canonical import Json
-    from kit.manifest.credit import Author, Credit
-    from kit.manifest.model import Manifest
+    from kit.core.canonical import Json
+    from kit.spec.manifest.credit import Author, Credit
+    from kit.spec.manifest.model import Manifest
 
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 CONFORMS_TO = "https://w3id.org/ro/crate/1.1"

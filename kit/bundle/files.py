@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from kit.bundle import layout
-from kit.canonical import canonical_json
-from kit.digests import CHUNK_BYTES, PREFIX, FileDigests, both_digests
-from kit.errors import Finding, Problem, Trouble
+from kit.core.canonical import canonical_json
+from kit.core.digests import CHUNK_BYTES, PREFIX, FileDigests, both_digests
+from kit.core.errors import Finding, Problem, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 MAX_FILES = 100_000
 MAX_FILE_BYTES = 16 << 30

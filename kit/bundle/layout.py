@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kit.cells import ArmSeed, Cell
+    from kit.core.cells import ArmSeed, Cell
 
 MANIFEST = PurePosixPath("manifest.json")
 REPORT = PurePosixPath("report.html")

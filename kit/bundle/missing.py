@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import fields
-from kit.cells import Cell
+from kit.core import fields
+from kit.core.cells import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 OUT_OF_MEMORY = "ran out of memory"
 """The one reason for which a run goes on without a step."""

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import fields
-from kit.cells import NAME
+from kit.core import fields
+from kit.core.cells import NAME
 
 if TYPE_CHECKING:
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 _FORMS = {
     "results_digest": re.compile(r"sha256:[0-9a-f]{64}"),

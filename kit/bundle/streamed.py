@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from kit.bundle import layout
-from kit.errors import Finding
-from kit.rows import Completion, Judgement, Leads, stream_rows
+from kit.core.errors import Finding
+from kit.core.rows import Completion, Judgement, Leads, stream_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

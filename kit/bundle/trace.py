@@ -1,4 +1,4 @@
-"""The form of what is recorded of a training (`kit.trainer.interface`)."""
+"""The form of what is recorded of a training (`kit.run.backends.training.interface`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 _Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 _Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\Axxh3_128:[0-9a-f]{32}\Z")]

@@ -14,12 +14,12 @@ import click
 
 from kit import __version__
 from kit.cli.present import as_kit_error, show_failure, show_problems
-from kit.errors import KitError, Problem
+from kit.core.errors import KitError, Problem
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from kit.execute import Seams
+    from kit.run.executor import Seams
 
 COMMANDS = (
     *("init", "pin", "fetch", "check", "reproduce", "verify", "diff", "receipt", "report", "export", "rejudge"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.sources import is_bundle
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -33,8 +33,8 @@ def command(source: Path, paper: Path | None, out: Path | None, *, checklist: bo
 
 
 def _attach(source: Path, paper: Path, out: Path, *, replace: bool) -> None:
-    from kit.papers.evidence import of_bundle, of_manifest
-    from kit.papers.process import embed
+    from kit.bundle.papers.evidence import of_bundle, of_manifest
+    from kit.bundle.papers.process import embed
 
     _require_free(out, replace=replace)
     evidence = of_bundle(source) if is_bundle(source) else of_manifest(source)
@@ -47,8 +47,8 @@ def _write_checklist(bundle: Path, out: Path | None, *, replace: bool) -> None:
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
     from kit.bundle.files import folder_results_digest
-    from kit.export.checklist import render
-    from kit.measure.metrics import compute
+    from kit.report.export.checklist import render
+    from kit.stats.metrics import compute
 
     if out:
         _require_free(out, replace=replace)

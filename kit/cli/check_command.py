@@ -11,10 +11,10 @@ from kit.cli.differences import show_differences
 from kit.cli.present import errors_as_json, json_option, problems_json, show_json, show_problems, show_warnings
 
 if TYPE_CHECKING:
-    from kit.canonical import Json
-    from kit.forecast import Forecast
-    from kit.manifest.load import LoadedManifest
-    from kit.shown import ShownPrompt
+    from kit.core.canonical import Json
+    from kit.run.preflight.forecast import Forecast
+    from kit.run.preflight.prompt_preview import ShownPrompt
+    from kit.spec.manifest.load import LoadedManifest
 
 
 @click.command("check")
@@ -59,11 +59,11 @@ def command(  # noqa: PLR0913 - one for each option
     Looks at the manifest's form, every file's digest, the rows, the judges, memory, context length and disk, and lists
     how this environment differs from the one that was pinned. Of the Hub it only asks what is not here yet.
     """
+    from kit.cli.environ import environment, places
     from kit.cli.fetch_command import absence_problems
-    from kit.cli.fitting import planned_fit
-    from kit.cli.here import environment, places
-    from kit.manifest.check import check
-    from kit.manifest.load import load_manifest
+    from kit.cli.resources import planned_fit
+    from kit.run.preflight.check import check
+    from kit.spec.manifest.load import load_manifest
 
     if store and not (with_plan or rehearse):
         raise click.UsageError("--store belongs to --plan and --rehearse")
@@ -102,7 +102,7 @@ def command(  # noqa: PLR0913 - one for each option
     show_differences(report.differences, as_problems=strict)
     show_warnings([*report.notes, *(fitted.warnings if fitted else [])])
     if fitted and with_fit:
-        from kit.cli.fit_table import render as render_fit
+        from kit.cli.resource_table import render as render_fit
 
         click.echo(render_fit(fitted))
     if forecast:
@@ -120,8 +120,8 @@ def command(  # noqa: PLR0913 - one for each option
 
 
 def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[ShownPrompt]:
-    from kit.cli.seams import installed_seams
-    from kit.shown import show_prompts
+    from kit.cli.backends import installed_seams
+    from kit.run.preflight.prompt_preview import show_prompts
 
     seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
     return show_prompts(loaded, seams, cast("dict[str, str]", here["switches"]))
@@ -130,17 +130,17 @@ def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) ->
 def _rehearsed(
     ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json], store: Path | None
 ) -> dict[str, Json]:
+    from kit.cli.backends import installed_seams
     from kit.cli.rehearsing import rehearsed
-    from kit.cli.seams import installed_seams
 
     seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
     return rehearsed(loaded, here, store or _work_folder(loaded), seams)
 
 
 def _forecast(loaded: LoadedManifest, here: dict[str, Json], store: Path | None) -> Forecast:
-    from kit.forecast import forecast
-    from kit.plan import make_plan
-    from kit.store import Store
+    from kit.run.plan import make_plan
+    from kit.run.preflight.forecast import forecast
+    from kit.run.store import Store
 
     return forecast(make_plan(loaded, here), Store(store or _work_folder(loaded)))
 

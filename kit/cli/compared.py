@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import open_contents
 from kit.bundle.files import folder_results_digest, walk
-from kit.diff.compare import compare
-from kit.diff.html import render
+from kit.review.diff.compare import compare
+from kit.review.diff.html import render
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.diff.compare import Comparison
-    from kit.redact.commitment import RedactionKey
+    from kit.review.diff.compare import Comparison
+    from kit.review.redact.commitment import RedactionKey
 
 
 _LARGE = 64 << 20

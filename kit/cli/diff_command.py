@@ -10,7 +10,7 @@ import click
 from kit.cli.present import errors_as_json, json_option, show_json
 
 if TYPE_CHECKING:
-    from kit.redact.commitment import RedactionKey
+    from kit.review.redact.commitment import RedactionKey
 
 GRADES = ("bitwise", "tokens", "verdicts", "equivalent")
 
@@ -48,9 +48,9 @@ def command(
     What differs beside the results stands with the likeliest cause first.
     """
     from kit.cli.compared import compare_and_render
-    from kit.diff.document import to_json
-    from kit.diff.grade import Grade
-    from kit.diff.text import render
+    from kit.review.diff.document import to_json
+    from kit.review.diff.grade import Grade
+    from kit.review.diff.text import render
 
     with errors_as_json(as_json=as_json):
         comparison, page = compare_and_render(a, b, margin, _read(key) if key else None, html=html is not None)
@@ -65,6 +65,6 @@ def command(
 
 
 def _read(key: Path) -> RedactionKey:
-    from kit.redact.key import read_redaction_key  # brings cryptography, which most comparisons do without
+    from kit.review.redact.key import read_redaction_key  # brings cryptography, which most comparisons do without
 
     return read_redaction_key(key)

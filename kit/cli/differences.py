@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.visible import on_one_line
+from kit.core.escaping import on_one_line
 
 if TYPE_CHECKING:
-    from kit.environment.compare import Difference
+    from kit.spec.environment.compare import Difference
 
 SHOWN_DIFFERENCES = 12
 """How many differences of environment are listed; the rest are counted."""

@@ -11,14 +11,14 @@ import click
 
 from kit.cli.differences import difference_line
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kit.canonical import Json
-    from kit.environment.compare import Difference
-    from kit.environment.lock import Deviation
+    from kit.core.canonical import Json
+    from kit.spec.environment.compare import Difference
+    from kit.spec.environment.lock import Deviation
 
     Environment = Mapping[str, Json]
 
@@ -69,14 +69,14 @@ def command(ctx: click.Context, manifest: Path | None, *, as_json: bool) -> None
 
 
 def _pinned(manifest: Path) -> Environment:
-    from kit.manifest.load import load_manifest
+    from kit.spec.manifest.load import load_manifest
 
     return load_manifest(manifest).manifest.environment
 
 
 def _here(pinned: Environment | None) -> tuple[dict[str, Json], list[Difference]]:
-    from kit.cli.here import environment
-    from kit.environment.compare import differences
+    from kit.cli.environ import environment
+    from kit.spec.environment.compare import differences
 
     if pinned is None:
         return environment(), []
@@ -86,15 +86,15 @@ def _here(pinned: Environment | None) -> tuple[dict[str, Json], list[Difference]
 
 def _deviations(here: Environment) -> list[Deviation] | None:
     """Return what is not as locked; None where there is no lock to hold it against."""
-    from kit.environment.lock import deviations, lock_file
+    from kit.spec.environment.lock import deviations, lock_file
 
     path = lock_file()
     return None if path is None else deviations(path.read_text(encoding="utf-8"), _strings(here, "packages"))
 
 
 def _surroundings() -> _Surroundings:
-    from kit.cli.here import IN_AGENT, config_folder, hub_folder, named_key
-    from kit.environment.hardware import available_memory_mib
+    from kit.cli.environ import IN_AGENT, config_folder, hub_folder, named_key
+    from kit.spec.environment.hardware import available_memory_mib
 
     usual = _or_none(lambda: config_folder() / "signing_key")
     key = named_key() or (str(usual) if usual else None)
@@ -112,7 +112,7 @@ def _surroundings() -> _Surroundings:
 def _lines(
     here: Environment, deviations: list[Deviation] | None, surroundings: _Surroundings
 ) -> Iterator[tuple[str, str]]:
-    from kit.environment.compare import DECISIVE_PACKAGES
+    from kit.spec.environment.compare import DECISIVE_PACKAGES
 
     packages, platform = _strings(here, "packages"), here["platform"]
     assert isinstance(platform, dict)
@@ -138,7 +138,7 @@ def _lines(
 
 
 def _lock(here: Environment, deviations: list[Deviation] | None) -> str:
-    from kit.environment.image import image_contents
+    from kit.spec.environment.image import image_contents
 
     if deviations is None:
         return "none: installed by other means than locks/install.sh or the image"

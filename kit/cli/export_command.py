@@ -38,10 +38,10 @@ def command(
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
     from kit.bundle.files import folder_results_digest
-    from kit.cli.written import write_files
-    from kit.export.every_eval_ever import documents
-    from kit.export.latex import latex_files
-    from kit.measure.metrics import compute
+    from kit.cli.output import write_files
+    from kit.report.export.every_eval_ever import documents
+    from kit.report.export.latex import latex_files
+    from kit.stats.metrics import compute
 
     if latex is None and every_eval_ever is None:
         raise click.UsageError("nothing to write: give --latex or --every-eval-ever")

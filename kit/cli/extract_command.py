@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.errors import Finding
+from kit.core.errors import Finding
 
 
 @click.command("extract")
@@ -20,12 +20,12 @@ from kit.errors import Finding
 @json_option
 def command(paper: Path, out: Path, signer: str | None, *, replace: bool, as_json: bool) -> None:
     """Take what `kit attach` embedded out of a PDF, byte for byte."""
+    from kit.bundle.papers.evidence import of_attachments
+    from kit.bundle.papers.process import attachments
+    from kit.cli.output import write_files
     from kit.cli.signers import named_signers
-    from kit.cli.written import write_files
-    from kit.manifest.places import Places
-    from kit.papers.evidence import of_attachments
-    from kit.papers.process import attachments
-    from kit.verify import known_as, signer_problem
+    from kit.review.verify import known_as, signer_problem
+    from kit.spec.manifest.places import Places
 
     with errors_as_json(as_json=as_json):
         signers = named_signers(signer)

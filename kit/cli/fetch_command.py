@@ -9,14 +9,14 @@ import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.errors import Problem
-    from kit.manifest.fetch import Absent
-    from kit.manifest.load import LoadedManifest
+    from kit.core.errors import Problem
+    from kit.spec.manifest.fetch import Absent
+    from kit.spec.manifest.load import LoadedManifest
 
 MB = 1_000_000
 
@@ -46,9 +46,9 @@ def _manifest(source: Path) -> LoadedManifest:
     """Return the manifest that is in a file, in an intact bundle, or in a PDF."""
     from kit.bundle import layout
     from kit.bundle.archive import open_bundle
-    from kit.cli.here import places
-    from kit.manifest.load import load_manifest
-    from kit.signer.integrity import check_integrity
+    from kit.bundle.signing.integrity import check_integrity
+    from kit.cli.environ import places
+    from kit.spec.manifest.load import load_manifest
 
     if is_bundle(source):
         with open_bundle(source) as folder:
@@ -65,8 +65,8 @@ def fetched(loaded: LoadedManifest) -> tuple[int, int]:
     Raises:
         Trouble: it cannot be had, or did not arrive as it was pinned; all problems at once.
     """
-    from kit.cli.here import hub
-    from kit.manifest.fetch import absent_files, fetch, preflight
+    from kit.cli.environ import hub
+    from kit.spec.manifest.fetch import absent_files, fetch, preflight
 
     absent = absent_files(loaded)
     if not absent:
@@ -83,8 +83,8 @@ def fetched(loaded: LoadedManifest) -> tuple[int, int]:
 
 def absence_problems(loaded: LoadedManifest) -> list[Problem]:
     """Return why a manifest's files on the Hub cannot be had, or that they can and are not here yet."""
-    from kit.cli.here import hub
-    from kit.manifest.fetch import absent_files, preflight
+    from kit.cli.environ import hub
+    from kit.spec.manifest.fetch import absent_files, preflight
 
     absent = absent_files(loaded)
     if not absent:
@@ -96,7 +96,7 @@ def absence_problems(loaded: LoadedManifest) -> list[Problem]:
 
 
 def _not_here(loaded: LoadedManifest, absent: Sequence[Absent], size: int) -> Problem:
-    from kit.errors import Problem
+    from kit.core.errors import Problem
 
     names = ", ".join(dict.fromkeys(one.named.source.origin for one in absent))
     what = f"{sum(len(one.names) for one in absent)} files of {names} can be had and are not here, or not as pinned"

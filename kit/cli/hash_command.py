@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.errors import Finding, Trouble
+from kit.core.errors import Finding, Trouble
 
 
 @click.command("hash")
@@ -15,8 +15,8 @@ from kit.errors import Finding, Trouble
 @json_option
 def command(path: Path, *, as_json: bool) -> None:
     """Print the xxh3_128 digest of a file, or of a folder's files."""
-    from kit.digests import file_digest
-    from kit.paths import UnsafePathError, regular_files
+    from kit.core.digests import file_digest
+    from kit.core.paths import UnsafePathError, regular_files
 
     with errors_as_json(as_json=as_json):
         try:

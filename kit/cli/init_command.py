@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 
 @click.command("init")
@@ -22,7 +22,7 @@ from kit.errors import Trouble
 )
 def command(path: Path, kind: str) -> None:
     """Write a commented starter draft: PATH (manifest.draft.json)."""
-    from kit.manifest.starter import starter_text
+    from kit.spec.manifest.starter import starter_text
 
     if os.path.lexists(path):
         raise Trouble.of(path, "exists already", "choose another name")

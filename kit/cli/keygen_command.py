@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 
 @click.command("keygen")
@@ -17,8 +17,8 @@ def command(path: Path, comment: str) -> None:
 
     PATH is the private key; PATH.pem is the public one, for openssl.
     """
-    from kit.signer.keys import generate_key
-    from kit.signer.public_key import fingerprint
+    from kit.bundle.signing.keys import generate_key
+    from kit.bundle.signing.public_key import fingerprint
 
     if not comment.isprintable():
         raise Trouble.of("--comment", "is not a line of printable text", "leave it out, or use letters and digits")

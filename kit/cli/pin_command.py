@@ -25,8 +25,8 @@ def command(draft: Path, out: Path | None, *, as_json: bool) -> None:
 
     Writes x.json for x.draft.json, and x.pinned.json for x.json. A manifest that is pinned already stays as it is.
     """
-    from kit.cli.here import environment, hub, places
-    from kit.manifest.pin import pin
+    from kit.cli.environ import environment, hub, places
+    from kit.spec.manifest.pin import pin
 
     with errors_as_json(as_json=as_json):
         pinned = pin(draft, environment(), places(draft.parent), hub())

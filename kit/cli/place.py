@@ -8,14 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.environment.image import in_image
-from kit.environment.mounts import outlives_container
-from kit.errors import Trouble
+from kit.core.errors import Trouble
+from kit.spec.environment.image import in_image
+from kit.spec.environment.mounts import outlives_container
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kit.manifest.load import LoadedManifest
+    from kit.spec.manifest.load import LoadedManifest
 
 BUNDLES = Path("bundles")
 AS_YOU = '--user "$(id -u):$(id -g)"'
@@ -31,7 +31,7 @@ def bundle_place(loaded: LoadedManifest, out: Path | None, temporary: Path) -> P
     Raises:
         Trouble: there is no such folder.
     """
-    from kit.run import require_free
+    from kit.bundle.publish import require_free
 
     target = out or free_name(BUNDLES, loaded)
     require_free(target)
@@ -94,7 +94,7 @@ def require_temporary_folder(variables: Mapping[str, str], *, for_kernels: bool)
     Raises:
         Trouble: there is none that can be written to; or every folder that kernels could go to is mounted `noexec`.
     """
-    from kit.worker.home import can_hold_programs
+    from kit.run.backends.worker.home import can_hold_programs
 
     try:
         folder = tempfile.gettempdir()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.forecast import SHARED
+from kit.run.preflight.forecast import SHARED
 
 if TYPE_CHECKING:
-    from kit.forecast import Forecast, Line, Origin
+    from kit.run.preflight.forecast import Forecast, Line, Origin
 
 _HEAD = ("arm", "training", "evaluation", "prompts", "seeds", "generation")
 _NUMBERS = ("prompts", "seeds")

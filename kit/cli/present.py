@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.errors import KitError, Problem, Trouble
-from kit.visible import on_one_line
+from kit.core.errors import KitError, Problem, Trouble
+from kit.core.escaping import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
     from kit.report.notices import Notice
 
 key_option = click.option(

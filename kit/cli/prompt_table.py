@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.visible import on_one_line, visible
+from kit.core.escaping import on_one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kit.shown import ShownPrompt
+    from kit.run.preflight.prompt_preview import ShownPrompt
 
 _WIDTH = 100
 

@@ -8,7 +8,7 @@ import click
 
 from kit.cli.diff_command import GRADES
 from kit.cli.present import errors_as_json, json_option, key_option, show_json
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 
 @click.command("receipt")
@@ -46,11 +46,11 @@ def command(
     Verifies both first. A worse grade than was required is signed too, and is a finding. The author's readers check
     the receipt with `kit verify A --receipt FILE`.
     """
-    from kit.cli.here import signer
-    from kit.diff.grade import Grade
-    from kit.receipt import make_receipt
-    from kit.run import now
-    from kit.signer.public_key import fingerprint
+    from kit.bundle.publish import now
+    from kit.bundle.signing.public_key import fingerprint
+    from kit.cli.environ import signer
+    from kit.review.diff.grade import Grade
+    from kit.review.receipt import make_receipt
 
     with errors_as_json(as_json=as_json):
         if out.exists():

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 if TYPE_CHECKING:
-    from kit.redact.bundle import Redacted
+    from kit.review.redact.bundle import Redacted
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -51,9 +51,9 @@ def command(
     the file --out, for `kit verify --opened`.
     """
     from kit.bundle.archive import open_bundle
-    from kit.cli.here import redaction_key, signer
-    from kit.redact.bundle import Options, redact
-    from kit.verify import verify
+    from kit.cli.environ import redaction_key, signer
+    from kit.review.redact.bundle import Options, redact
+    from kit.review.verify import verify
 
     if opened:
         with errors_as_json(as_json=as_json):
@@ -76,9 +76,9 @@ def _open(bundle: Path, records: tuple[str, ...], key: Path | None, out: Path | 
     """
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
-    from kit.cli.here import config_folder
-    from kit.redact.key import read_redaction_key
-    from kit.redact.opening import open_records
+    from kit.cli.environ import config_folder
+    from kit.review.redact.key import read_redaction_key
+    from kit.review.redact.opening import open_records
 
     secret = read_redaction_key(key or config_folder() / "redaction_key")
     with open_bundle(bundle) as folder:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from kit.errors import Finding
+from kit.core.errors import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kit.canonical import Json
-    from kit.execute import Seams
-    from kit.manifest.load import LoadedManifest
+    from kit.core.canonical import Json
+    from kit.run.executor import Seams
+    from kit.spec.manifest.load import LoadedManifest
 
 FOLDER = "rehearsal"
 """Below a store: what was rehearsed, which a run never takes for a result."""
@@ -31,10 +31,10 @@ def rehearsed(loaded: LoadedManifest, here: dict[str, Json], store: Path, seams:
         Trouble: a step of the rehearsal failed.
     """
     from kit.cli.progress import shown_progress
-    from kit.plan import make_plan
-    from kit.rehearsal import rehearse
-    from kit.shown import prompt_problems, show_prompts
-    from kit.store import Store
+    from kit.run.plan import make_plan
+    from kit.run.preflight.prompt_preview import prompt_problems, show_prompts
+    from kit.run.rehearsal import rehearse
+    from kit.run.store import Store
 
     switches = cast("dict[str, str]", here["switches"])
     if problems := prompt_problems(loaded, show_prompts(loaded, seams, switches)):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices
-from kit.errors import Trouble
+from kit.core.errors import Trouble
 
 if TYPE_CHECKING:
-    from kit.execute import Seams
-    from kit.manifest.load import LoadedManifest
-    from kit.run import Outcome
+    from kit.run.executor import Seams
+    from kit.run.pipeline import Outcome
+    from kit.spec.manifest.load import LoadedManifest
 
 
 @click.command("rejudge")
@@ -63,7 +63,7 @@ def command(
     from kit.bundle.archive import open_bundle
     from kit.report.notices import notices
     from kit.report.results import Results
-    from kit.verify import verify
+    from kit.review.verify import verify
 
     with errors_as_json(as_json=as_json):
         click.echo(verify(bundle).identity(), err=True)
@@ -100,10 +100,10 @@ def _named(judge: str) -> tuple[str, Path]:
 
 def _with_judges(manifest: Path, judges: list[tuple[str, Path]], root: Path) -> LoadedManifest:
     """Return the bundle's manifest with the new judges in it."""
-    from kit.canonical import read_json
-    from kit.cli.here import hub, places
-    from kit.manifest.added_judge import with_judge
-    from kit.manifest.load import loaded
+    from kit.cli.environ import hub, places
+    from kit.core.canonical import read_json
+    from kit.spec.manifest.added_judge import with_judge
+    from kit.spec.manifest.load import loaded
 
     document = cast("dict[str, Any]", read_json(manifest))
     for name, file in judges:
@@ -122,12 +122,12 @@ def _rejudge(
     asks: bool,
 ) -> Outcome:
     """Write the bundle; `asks` says whether a new judge asks a model."""
-    from kit.cli.here import environment, inherited_variables, signer
+    from kit.cli.backends import installed_seams
+    from kit.cli.environ import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder
     from kit.cli.progress import shown_progress
-    from kit.cli.seams import installed_seams
-    from kit.rejudge import rejudge
-    from kit.store import Store
+    from kit.run.rejudge import rejudge
+    from kit.run.store import Store
 
     here = environment()
     if asks and seams is None:

@@ -15,8 +15,8 @@ def command(bundle: Path, out: Path | None) -> None:
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
     from kit.bundle.files import folder_results_digest
-    from kit.measure.metrics import compute
     from kit.report.html import render
+    from kit.stats.metrics import compute
 
     with open_bundle(bundle) as folder:
         contents = load_contents(folder)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kit.cli.backends import installed_seams
 from kit.cli.differences import show_differences
 from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices, show_warnings
-from kit.cli.seams import installed_seams
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
-from kit.errors import Finding
+from kit.core.errors import Finding
 
 if TYPE_CHECKING:
-    from kit.diff.compare import Comparison
-    from kit.execute import Seams
-    from kit.manifest.load import LoadedManifest
-    from kit.run import Outcome
-    from kit.store import Store
+    from kit.review.diff.compare import Comparison
+    from kit.run.executor import Seams
+    from kit.run.pipeline import Outcome
+    from kit.run.store import Store
+    from kit.spec.manifest.load import LoadedManifest
 
 
 @click.command("reproduce")
@@ -94,7 +94,7 @@ def _rerun(source: Path, root: Path | None, wanted: _Wanted) -> tuple[Outcome, C
     from kit.bundle import layout
     from kit.bundle.archive import open_bundle
     from kit.cli.compared import compare_bundles
-    from kit.verify import verify
+    from kit.review.verify import verify
 
     click.echo(verify(source).identity(), err=True)
     with open_bundle(source) as folder:
@@ -111,22 +111,22 @@ def _from_paper(paper: Path, root: Path | None) -> tuple[LoadedManifest, str | N
 
 
 def _load(path: Path, root: Path | None) -> LoadedManifest:
-    from kit.cli.here import places
-    from kit.manifest.load import load_manifest
+    from kit.cli.environ import places
+    from kit.spec.manifest.load import load_manifest
 
     return load_manifest(path, places(root or path.parent))
 
 
 def _run(loaded: LoadedManifest, wanted: _Wanted) -> Outcome:
+    from kit.cli.environ import environment, inherited_variables, signer
     from kit.cli.fetch_command import fetched
-    from kit.cli.fitting import require_fit
-    from kit.cli.here import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.cli.progress import shown_progress
     from kit.cli.rehearsing import rehearsed
-    from kit.manifest.check import check
-    from kit.run import Before, run
-    from kit.store import Store
+    from kit.cli.resources import require_fit
+    from kit.run.pipeline import Before, run
+    from kit.run.preflight.check import check
+    from kit.run.store import Store
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
     seams = wanted.seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
@@ -169,12 +169,12 @@ def _conclude(
     loaded: LoadedManifest, outcome: Outcome, comparison: Comparison | None, stated: str | None, *, as_json: bool
 ) -> bool:
     """Print what came out; tell whether it is what was expected."""
-    from kit.diff.document import to_json
-    from kit.diff.grade import Grade
-    from kit.diff.text import render
-    from kit.expect import hold
     from kit.report.notices import notices
     from kit.report.results import Results
+    from kit.review.diff.document import to_json
+    from kit.review.diff.grade import Grade
+    from kit.review.diff.text import render
+    from kit.stats.expected import hold
 
     found = notices(Results(loaded.manifest, outcome.metrics), loaded.arms)
     expect = loaded.manifest.expect

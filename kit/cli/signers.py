@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.visible import on_one_line
+from kit.core.escaping import on_one_line
 
 if TYPE_CHECKING:
-    from kit.signer.signers import Signers
+    from kit.bundle.signing.signers import Signers
 
 
 def named_signers(signer: str | None) -> Signers | None:
     """Return the keys that the user named, and tell what was passed over in their file."""
-    from kit.signer.signers import read_signers
+    from kit.bundle.signing.signers import read_signers
 
     if signer is None:
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kit.papers.evidence import Evidence
+    from kit.bundle.papers.evidence import Evidence
 
 
 def is_bundle(source: Path) -> bool:
@@ -21,8 +21,8 @@ def is_paper(source: Path) -> bool:
 
 def paper_evidence(paper: Path, root: Path | None = None) -> Evidence:
     """Return what a PDF carries; the files that its manifest names lie in `root`, or here."""
-    from kit.cli.here import places
-    from kit.papers.evidence import of_attachments
-    from kit.papers.process import attachments
+    from kit.bundle.papers.evidence import of_attachments
+    from kit.bundle.papers.process import attachments
+    from kit.cli.environ import places
 
     return of_attachments(attachments(paper), paper, places(root or Path()))

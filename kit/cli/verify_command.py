@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.visible import on_one_line
+from kit.core.escaping import on_one_line
 
 if TYPE_CHECKING:
-    from kit.canonical import Json
-    from kit.receipt import CheckedReceipt
-    from kit.signer.signers import Signers
-    from kit.verify import Verification
+    from kit.bundle.signing.signers import Signers
+    from kit.core.canonical import Json
+    from kit.review.receipt import CheckedReceipt
+    from kit.review.verify import Verification
 
 
 @click.command("verify")
@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Check signatures and files, and compute every number again."""
     from kit.cli.signers import named_signers
-    from kit.verify import verify
+    from kit.review.verify import verify
 
     if reviewer and not receipt:
         raise click.UsageError("--reviewer says who should have signed a --receipt, and there is none")
@@ -64,13 +64,13 @@ def command(
 
 
 def _checked(receipt: Path, found: Verification, reviewers: Signers | None) -> CheckedReceipt:
-    from kit.receipt import check_receipt
+    from kit.review.receipt import check_receipt
 
     return check_receipt(receipt, found, reviewers)
 
 
 def _receipt_json(checked: CheckedReceipt) -> dict[str, Json]:
-    from kit.signer.public_key import fingerprint
+    from kit.bundle.signing.public_key import fingerprint
 
     receipt = checked.receipt
     return {
@@ -108,8 +108,8 @@ def _opened(bundle: Path, file: Path) -> int:
     """Hold opened records against a bundle that was verified, and return how many there are."""
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
-    from kit.canonical import read_json
-    from kit.redact.opening import check_opened
+    from kit.core.canonical import read_json
+    from kit.review.redact.opening import check_opened
 
     with open_bundle(bundle) as folder:
         return check_opened(load_contents(folder), read_json(file), str(file))

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kit.cells import Cell
+from kit.core.cells import Cell
 from kit.report.wording import NOTHING, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
     from kit.report.results import Results
 
 

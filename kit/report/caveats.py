@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kit.bundle.contents import Contents
-    from kit.canonical import Json
+    from kit.core.canonical import Json
     from kit.report.results import Results
 
 FEW_SEEDS = 5

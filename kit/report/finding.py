@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.cells import BASE, TUNED
+from kit.core.cells import BASE, TUNED
 from kit.report.wording import count, listed, percent, points, points_range, unsigned_points
 
 if TYPE_CHECKING:

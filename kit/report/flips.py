@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.cells import BASE, ArmSeed, Cell
+from kit.core.cells import BASE, ArmSeed, Cell
+from kit.core.thinking import answer_of
 from kit.report.excerpts import Excerpt, excerpt
-from kit.thinking import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.bundle.contents import Contents
+    from kit.core.rows import Completion, Judgement, Prompt
     from kit.report.results import Comparison, Measure, Results
-    from kit.rows import Completion, Judgement, Prompt
 
 FLIPS_SHOWN = 6
 """Per run and direction, spread over the set; `payload/verdicts/` has them all."""

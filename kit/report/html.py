@@ -6,13 +6,13 @@ from base64 import b64encode
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from kit.digests import both_digests
+from kit.core.digests import both_digests
+from kit.core.escaping import visible
 from kit.report.page import build
-from kit.visible import visible
 
 if TYPE_CHECKING:
     from kit.bundle.contents import Contents
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 _STYLE = "report.css"
 
@@ -22,7 +22,7 @@ def render(contents: Contents, metrics: dict[str, Json], *, results_digest: str)
 
     Args:
         contents: a bundle's rows and records; all of its text is taken for hostile.
-        metrics: what `kit.measure.metrics.compute` made of these contents.
+        metrics: what `kit.stats.metrics.compute` made of these contents.
         results_digest: the line that a rerun of the bundle would print.
     """
     return render_page("report.html.j2", build(contents, metrics, results_digest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.cells import TUNED
+from kit.core.cells import TUNED
 from kit.report.wording import NOTHING, p_value, percent, points, points_range
 
 if TYPE_CHECKING:

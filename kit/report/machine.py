@@ -11,7 +11,7 @@ from kit.report.wording import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 KEY_PACKAGES = (
     "torch",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kit.visible import visible
+from kit.core.escaping import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&|~#$!@])|(?<=[A-Za-z])(:)(?=//)|(?<=\bwww)(\.)", re.IGNORECASE)
 """CommonMark 0.31.2 section 2.4: any of these may be escaped. GitHub's flavour links bare addresses as well."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.canonical import canonical_json
+from kit.core.canonical import canonical_json
 from kit.report.settings import Setting, settings
 from kit.report.wording import NOTHING, count, listed
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kit.bundle.contents import Contents
-    from kit.canonical import Json
-    from kit.manifest.model import DataSet, Manifest, RowSelection
-    from kit.manifest.parts import Source
+    from kit.core.canonical import Json
+    from kit.spec.manifest.model import DataSet, Manifest, RowSelection
+    from kit.spec.manifest.parts import Source
 
 
 @dataclass(frozen=True, slots=True)

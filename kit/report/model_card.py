@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 from kit.bundle import layout
 from kit.bundle.contents import adapter_files
 from kit.bundle.files import walk
-from kit.cells import Cell
-from kit.manifest.arms import weights_of
-from kit.manifest.load import load_manifest
-from kit.measure.rates import PRIMARY_RATE
+from kit.core.cells import Cell
+from kit.core.rates import PRIMARY_RATE
 from kit.report.answers import answers, together
 from kit.report.markdown import marked
 from kit.report.notices import notices
 from kit.report.results import Results
+from kit.spec.manifest.arms import weights_of
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path, PurePosixPath
 
-    from kit.canonical import Json
-    from kit.cells import ArmSeed
-    from kit.manifest.model import DataSet, Manifest
+    from kit.core.canonical import Json
+    from kit.core.cells import ArmSeed
     from kit.report.notices import Notice
+    from kit.spec.manifest.model import DataSet, Manifest
 
     Metrics = dict[str, Any]
 

@@ -8,18 +8,18 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kit.cells import BASE
-from kit.measure.answers import is_too_many
+from kit.core.cells import BASE
 from kit.report.answers import answers, by_arm, together
 from kit.report.wording import count, listed, percent
+from kit.stats.answers import is_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kit.cells import ArmSeed
-    from kit.manifest.model import Manifest
+    from kit.core.cells import ArmSeed
     from kit.report.answers import Answers
     from kit.report.results import Results
+    from kit.spec.manifest.model import Manifest
 
     Arms = Mapping[str, Manifest]
     Counted = Mapping[tuple[str, str], Answers]

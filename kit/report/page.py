@@ -21,7 +21,7 @@ from kit.report.wording import percent
 
 if TYPE_CHECKING:
     from kit.bundle.contents import Contents
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from kit.cells import BASE
-from kit.measure.rates import RATES
+from kit.core.cells import BASE
+from kit.core.rates import RATES
 from kit.report.answers import answers, by_arm
 from kit.report.figures import Figure, Group, rates_figure
 from kit.report.wording import NOTHING, count, percent, percent_range
@@ -15,7 +15,7 @@ from kit.report.wording import NOTHING, count, percent, percent_range
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kit.cells import Cell
+    from kit.core.cells import Cell
     from kit.report.answers import Answers
     from kit.report.results import ArmStudy, CellResult, Measure, Results
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kit.cells import BASE, TUNED, ArmSeed, Cell
-from kit.measure.rates import PRIMARY_RATE, RATES
+from kit.core.cells import BASE, TUNED, ArmSeed, Cell
+from kit.core.rates import PRIMARY_RATE, RATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kit.manifest.model import Evaluation, Manifest
-    from kit.rows import Verdict
+    from kit.core.rows import Verdict
+    from kit.spec.manifest.model import Evaluation, Manifest
 
 _EXPECTS_ORDER = ("refusal", "compliance", "answer")
 
@@ -197,7 +197,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`kit.measure.metrics.compute`'s result, which has that function's shape."""
+    """`kit.stats.metrics.compute`'s result, which has that function's shape."""
 
     manifest: Manifest
     metrics: Mapping[str, Any]

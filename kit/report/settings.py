@@ -9,7 +9,7 @@ from kit.report.wording import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
 
 Setting = tuple[str, str]
 """Name and value."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.canonical import Json
+    from kit.core.canonical import Json
     from kit.report.results import Rate
 
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.bundle.archive import extract_zip, write_zip
-from kit.canonical import canonical_json, parse_json, rows_in
-from kit.errors import Finding, KitError
-from kit.fields import FieldError
-from kit.manifest.load import checked_manifest
-from kit.manifest.places import Places
-from kit.receipt import read_receipt
-from kit.rows import Completion, Judgement, Prompt, row_line
-from kit.signer import dsse, sshsig
-from kit.signer.public_key import from_pem, to_pem
-from kit.signer.signers import read_signers
-from kit.signer.statement import read_statement
+from kit.bundle.signing import dsse, sshsig
+from kit.bundle.signing.public_key import from_pem, to_pem
+from kit.bundle.signing.signers import read_signers
+from kit.bundle.signing.statement import read_statement
+from kit.core.canonical import canonical_json, parse_json, rows_in
+from kit.core.errors import Finding, KitError
+from kit.core.fields import FieldError
+from kit.core.rows import Completion, Judgement, Prompt, row_line
+from kit.review.receipt import read_receipt
+from kit.spec.manifest.load import checked_manifest
+from kit.spec.manifest.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from kit.signer.fixed import FixedSigner
-from kit.signer.public_key import ssh_line, to_pem
+from kit.bundle.signing.fixed import FixedSigner
+from kit.bundle.signing.public_key import ssh_line, to_pem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

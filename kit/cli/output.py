@@ -1,0 +1,44 @@
+"""Files by fixed names that a command writes into a folder, which may be a stranger's: never through a link."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from kit.bundle.files import open_file
+from kit.core.errors import Problem, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def write_files(files: Mapping[Path, bytes], *, replace: bool) -> None:
+    """Write files and tell of each, or none where one that is there would be lost.
+
+    Raises:
+        Trouble: a file is there and says something else, or is a link.
+        Finding: something is there that is no file.
+        OSError: a file cannot be read or written.
+    """
+    if links := [path for path in files if path.is_symlink()]:
+        what = "is a link, and what it leads to would be written"
+        raise Trouble(Problem(str(path), what, "remove it") for path in links)
+    others = [path for path, data in files.items() if path.exists() and _is_other(path, data)]
+    if others and not replace:
+        raise Trouble(
+            Problem(str(path), "is there and says something else", "--replace replaces it") for path in others
+        )
+    for path, data in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        with os.fdopen(os.open(path, flags, 0o666), "wb") as stream:
+            stream.write(data)
+        click.echo(f"{'replaced' if path in others else 'wrote'} {path}", err=True)
+
+
+def _is_other(path: Path, data: bytes) -> bool:
+    with open_file(path) as stream:
+        return stream.read(len(data) + 1) != data

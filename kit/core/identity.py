@@ -1,0 +1,32 @@
+"""Which kit this is: its version and the digest of its own files.
+
+A version alone does not tell two working copies apart. What was written by this very kit must come out of it again,
+byte for byte; what another one wrote may differ for an honest reason.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kit import __version__
+from kit.core.digests import file_digest, json_digest
+
+if TYPE_CHECKING:
+    from kit.core.canonical import Json
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of the kit's own files."""
+_SUFFIXES = frozenset({".bib", ".css", ".j2", ".json", ".py"})
+
+
+@cache
+def kit_identity() -> dict[str, Json]:
+    """Return the `kit` part of `record/run.json`: `version`, and `source`, the digest of the package's files."""
+    files: dict[str, Json] = {
+        path.relative_to(PACKAGE).as_posix(): file_digest(path)
+        for path in sorted([*PACKAGE.rglob("*"), *(PACKAGE / "schemas").glob("*")])
+        if path.suffix in _SUFFIXES and "__pycache__" not in path.parts
+    }
+    return {"version": __version__, "source": json_digest(files)}

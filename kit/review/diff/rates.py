@@ -1,0 +1,54 @@
+"""The rates of the cells in common, paired by prompt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from kit.core.rates import RATES
+from kit.review.diff.evidence import RateComparison
+from kit.stats.intervals import Z_90, wilson
+from kit.stats.multiplicity import holm_discrete
+from kit.stats.paired import PairedCounts, mcnemar, paired_difference, smallest_p_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kit.core.cells import Cell
+    from kit.core.rows import Verdict
+
+Key = tuple["Cell", str, str]
+"""Cell, judge, rate."""
+
+
+def count_rates(kind: str, table: Mapping[tuple[Verdict, Verdict], int]) -> dict[str, PairedCounts]:
+    """Count each rate of a kind of evaluation on both sides, given how often which two verdicts met."""
+    return {name: _counted(table, verdict) for name, verdict in RATES[kind].items()}
+
+
+def _counted(table: Mapping[tuple[Verdict, Verdict], int], verdict: Verdict) -> PairedCounts:
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for (a, b), number in table.items():
+        counts[a == verdict, b == verdict] += number
+    return PairedCounts(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+
+
+def compare_rates(counts: Mapping[Key, PairedCounts]) -> list[RateComparison]:
+    """Compare all rates of two bundles, as one family of tests."""
+    p_values = [mcnemar(table) for table in counts.values()]
+    adjusted = holm_discrete(p_values, [smallest_p_value(table) for table in counts.values()])
+    return [
+        RateComparison(
+            cell=cell,
+            judge=judge,
+            rate=rate,
+            counts=table,
+            a=wilson(table.first, table.n),
+            b=wilson(table.second, table.n),
+            difference=paired_difference(table),
+            difference_90=paired_difference(table, Z_90),
+            p_value=p_value,
+            p_adjusted=p_adjusted,
+        )
+        for ((cell, judge, rate), table), p_value, p_adjusted in zip(counts.items(), p_values, adjusted, strict=True)
+    ]

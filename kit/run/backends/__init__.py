@@ -1,0 +1,1 @@
+"""What does the heavy work: trainers, generation engines, and the worker process in which they run."""

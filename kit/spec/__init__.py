@@ -1,0 +1,1 @@
+"""What the experiment is: its manifest, data, judges and models, and the environment that it is pinned to."""

@@ -1,0 +1,34 @@
+"""What can be known of a judge before it judges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.core.errors import KitError, Problem
+from kit.spec.judges import judge_of
+from kit.spec.manifest.template import read_template
+from kit.spec.manifest.templates import chat_problems
+
+if TYPE_CHECKING:
+    from kit.spec.manifest.asked_model import AskedModel
+    from kit.spec.manifest.model import JudgeChoice
+    from kit.spec.manifest.places import Places
+
+
+def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
+    """Return that a judge was pinned with other rules than this kit's."""
+    rules = judge_of(judge.to_json()).rules
+    if rules == judge.rules:
+        return []
+    what = f"was pinned with {judge.rules}; this kit's judge has {rules}"
+    return [Problem(where, what, "install the kit that pinned it, or pin the manifest anew", f"{place}.rules")]
+
+
+def asking_problems(places: Places, asked: AskedModel, where: str, place: str) -> list[Problem]:
+    """Return why a judge's model, whose files are as pinned, cannot be asked."""
+    problems = chat_problems(places, asked.model, where, f"{place}.model") if asked.chat else []
+    try:
+        read_template(places, asked.template)
+    except KitError as error:
+        problems += error.problems
+    return problems
