@@ -31,7 +31,7 @@ from kit.bundle import layout  # noqa: E402
 from kit.bundle.contents import open_contents  # noqa: E402
 from kit.bundle.signing.fixed import FixedSigner  # noqa: E402
 from kit.bundle.signing.seal import seal  # noqa: E402
-from kit.core.rows import Leads, Verdict, save_rows  # noqa: E402
+from kit.core.rows import LogprobMargins, Verdict, save_rows  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,18 +62,21 @@ def written(folder: Path, shape: str, case: str, completions: int) -> Path:
             generation_seeds=range(1, generation + 1),
             per_category=completions // ((training + 1) * generation * sum(map(len, CATEGORIES.values()))),
         )
-        write_leads(path)
+        write_margins(path)
         seal(path, FixedSigner())
     return path
 
 
-def write_leads(path: Path) -> None:
+def write_margins(path: Path) -> None:
     """Write how sure the model was of each token, as a run does."""
     completions = open_contents(path).completions
-    (path / layout.LEADS).mkdir()
+    (path / layout.LOGPROB_MARGINS).mkdir()
     for cell, rows in completions.items():
-        leads = (Leads(prompt_id=row.prompt_id, leads=tuple(one % 20_000 for one in row.token_ids)) for row in rows)
-        save_rows(path / layout.leads_file(cell), leads)
+        margins = (
+            LogprobMargins(prompt_id=row.prompt_id, margins=tuple(one % 20_000 for one in row.token_ids))
+            for row in rows
+        )
+        save_rows(path / layout.logprob_margins_file(cell), margins)
 
 
 def is_chosen(cell: Cell, prompt: Prompt, one_in: int) -> bool:

@@ -1,4 +1,4 @@
-"""Holds the estimates of `kit check --fit` against what `benchmarks/measured_memory.py` measured.
+"""Holds the estimates of `kit check --resources` against what `benchmarks/measured_memory.py` measured.
 
     .venv/test/bin/python benchmarks/estimated_memory.py measured.jsonl
 

@@ -5,7 +5,7 @@
 Writes models of random weights, and for each case starts a process that first warms up with the embedded toy model,
 then does the case while a thread samples the process's anonymous resident memory (files that are only mapped, such as
 weights that are being read, are not memory that must be there). One JSON line a case;
-`benchmarks/estimated_memory.py` holds the estimates of `kit check --fit` against them.
+`benchmarks/estimated_memory.py` holds the estimates of `kit check --resources` against them.
 Takes 15 minutes on two cores.
 """
 

@@ -32,7 +32,7 @@ from kit.bundle.signing.public_key import fingerprint, to_pem
 from kit.bundle.signing.seal import seal
 from kit.bundle.signing.signers import Signers
 from kit.bundle.signing.sigstore import sigstore_bundle
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.review.verify import verify
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _complaint(bundle: Path, touched: set[str]) -> str:
     """Return what is wrong with what the kit says of a mutated bundle; nothing where it is right."""
     try:
         verify(bundle, NAMED)
-    except Finding as error:
+    except CheckFailed as error:
         named = any(_names(problem, bundle, name) for problem in error.problems for name in touched)
         told = all(problem.what for problem in error.problems)
         return "" if named and told else f"names none of {sorted(touched)[:3]}: {error}"

@@ -11,16 +11,16 @@ import signal
 import sys
 
 from kit.run.backends.worker.process import Worker
-from kit.run.executor import Seams
+from kit.run.executor import Backends
 
 CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "os.chmod", "os.link"})
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def scripted_seams() -> Seams:
+def scripted_seams() -> Backends:
     """Return the real worker, in a real process, that does its work by rule instead of by torch."""
     worker = Worker(dict(os.environ))
-    return Seams(worker=worker, trainer="scripted-trainer", engine="scripted-engine", prompts="scripted-prompts")
+    return Backends(worker=worker, trainer="scripted-trainer", engine="scripted-engine", prompts="scripted-prompts")
 
 
 def signal_at(number: int, count: int, only: str) -> None:

@@ -189,7 +189,7 @@ def run_scripted(manifest: Path, out: Path, store: Path | None = None) -> Outcom
         sample_environment(),
         out,
         store=Store(store or out.with_name(f"{out.name}.work")),
-        seams=scripted_seams(),
+        backends=scripted_seams(),
         signer=FixedSigner(),
         progress=Silent(),
     )

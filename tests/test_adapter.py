@@ -17,7 +17,7 @@ from sample_bundle import sample_environment
 from sharded import INDEX, shard
 from transformers import AutoModelForCausalLM
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.run.backends.generation import merge
 from kit.run.backends.generation.agreement import logits, require_agreement, shown_tokens
 from kit.run.backends.generation.applying import servable
@@ -401,7 +401,7 @@ def test_a_lora_of_modules_that_the_model_has_not_is_refused_before_it_is_traine
 
 def test_a_tokenizer_of_an_adapter_belongs_to_the_method_adapter(plain_adapter: Path, tmp_path: Path) -> None:
     root = project(tmp_path, plain_adapter, method="full", tokenizer="adapter")
-    with pytest.raises(Finding, match=r"finetune\.tokenizer"):
+    with pytest.raises(CheckFailed, match=r"finetune\.tokenizer"):
         pin(root / "x.draft.json", sample_environment())
 
 

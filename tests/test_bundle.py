@@ -19,7 +19,7 @@ from kit.bundle.archive import open_bundle, write_zip
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
 from kit.core.cells import ArmSeed
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 
 Change = Callable[[Path], object]
 
@@ -93,7 +93,7 @@ MALFORMED: dict[str, tuple[Change, str]] = {
 def test_malformed_content_is_a_finding_that_names_the_file(name: str, bundle: Path) -> None:
     change, said = MALFORMED[name]
     change(bundle)
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         load_contents(bundle)
     assert said in str(caught.value)
 
@@ -101,7 +101,7 @@ def test_malformed_content_is_a_finding_that_names_the_file(name: str, bundle: P
 def test_all_malformed_files_are_named_at_once(bundle: Path) -> None:
     for change, _ in (MALFORMED["missing trace"], MALFORMED["other prompt"], MALFORMED["missing record"]):
         change(bundle)
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         load_contents(bundle)
     assert len(caught.value.problems) == 3
 
@@ -132,7 +132,7 @@ NOT_FILES: dict[str, tuple[Change, str]] = {
 def test_only_regular_files_with_plain_names_may_lie_in_a_bundle(name: str, bundle: Path) -> None:
     change, said = NOT_FILES[name]
     change(bundle)
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         walk(bundle)
     assert said in str(caught.value)
     assert "\x1b" not in str(caught.value)
@@ -173,7 +173,7 @@ def test_a_zip_is_opened_in_a_folder_that_is_gone_afterwards(bundle: Path, tmp_p
 def test_problems_inside_a_zip_bear_the_name_of_the_zip(bundle: Path, tmp_path: Path) -> None:
     delete("record/run.json")(bundle)
     write_zip(bundle, tmp_path / "bundle.zip")
-    with pytest.raises(Finding) as caught, open_bundle(tmp_path / "bundle.zip") as folder:
+    with pytest.raises(CheckFailed) as caught, open_bundle(tmp_path / "bundle.zip") as folder:
         load_contents(folder)
     assert str(caught.value).startswith(f"{tmp_path}/bundle.zip/record/run.json: is missing")
 
@@ -218,7 +218,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_duplicate_names_in_a_zip_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle.zip").write_bytes(zipped("a", "a"))
-    with pytest.raises(Finding, match="occurs twice"), open_bundle(tmp_path / "bundle.zip"):
+    with pytest.raises(CheckFailed, match="occurs twice"), open_bundle(tmp_path / "bundle.zip"):
         pytest.fail("was opened")
 
 
@@ -226,7 +226,7 @@ def test_duplicate_names_in_a_zip_are_refused(tmp_path: Path) -> None:
 def test_a_hostile_zip_is_refused_and_nothing_is_written_outside(name: str, tmp_path: Path) -> None:
     data, said = HOSTILE[name]
     (tmp_path / "bundle.zip").write_bytes(data)
-    with pytest.raises(Finding) as caught, open_bundle(tmp_path / "bundle.zip"):
+    with pytest.raises(CheckFailed) as caught, open_bundle(tmp_path / "bundle.zip"):
         pytest.fail("was opened")
     assert said in str(caught.value)
     assert "\x1b" not in str(caught.value)
@@ -248,7 +248,7 @@ def test_a_flipped_bit_in_any_byte_of_a_zip_is_refused(tmp_path: Path) -> None:
         data = bytearray(GOOD)
         data[position] ^= 1 << position % 8
         path.write_bytes(data)
-        with pytest.raises(Finding), open_bundle(path):
+        with pytest.raises(CheckFailed), open_bundle(path):
             pytest.fail(f"byte {position} does not matter")
 
 
@@ -259,10 +259,10 @@ def test_a_zip_beyond_the_limits_is_refused_before_anything_is_written(
     for limit in ("MAX_FILES", "MAX_TOTAL_BYTES"):
         with monkeypatch.context() as patch:
             patch.setattr(files, limit, 1)
-            with pytest.raises(Finding, match="holds more than 1"), open_bundle(tmp_path / "bundle.zip"):
+            with pytest.raises(CheckFailed, match="holds more than 1"), open_bundle(tmp_path / "bundle.zip"):
                 pytest.fail("was opened")
 
 
 def test_a_missing_bundle_is_trouble(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="cannot be read"), open_bundle(tmp_path / "none.zip"):
+    with pytest.raises(OperationalError, match="cannot be read"), open_bundle(tmp_path / "none.zip"):
         pytest.fail("was opened")

@@ -24,7 +24,7 @@ from kit.core.canonical import (
     row_json,
     write_rows,
 )
-from kit.core.errors import Finding, Trouble, child_path
+from kit.core.errors import CheckFailed, OperationalError, child_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def test_rows_without_floats_are_in_rfc_8785_form(row: dict[str, Json]) -> None:
 def test_whatever_the_bytes_are_they_are_read_or_refused(data: bytes) -> None:
     try:
         value = parse_json(data, "x")
-    except Finding:
+    except CheckFailed:
         return
     assert parse_json(canonical_json(value), "") == value
 
@@ -119,13 +119,13 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_two_readers_could_read_differently_is_refused(name: str, tmp_path: Path) -> None:
     data, sentence = REFUSED[name]
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         parse_json(data, "x")
     assert sentence in str(caught.value)
     str(caught.value).encode()  # it can be printed
     if b"\n" not in data:
         (tmp_path / "rows").write_bytes(b'{"a":' + data + b"}")
-        with pytest.raises(Finding):
+        with pytest.raises(CheckFailed):
             list(read_rows(tmp_path / "rows"))
 
 
@@ -134,7 +134,7 @@ def test_the_deepest_document_that_is_allowed_is_read() -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         parse_json(b'{"a": NaN, "a": 1, "b": [1e400, "\\ud800"]}', "x")
     assert [problem.path for problem in caught.value.problems] == ["$.a", "$.a", "$.b[0]", "$.b[1]"]
 
@@ -183,13 +183,13 @@ def test_a_line_that_would_exhaust_memory_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b'{"a":1}\n{"a":"' + b"x" * MAX_ROW_BYTES + b'"}\n')
     rows = read_rows(path)
     assert next(rows) == {"a": 1}
-    with pytest.raises(Finding, match=r"rows\.jsonl:2: the line is longer than"):
+    with pytest.raises(CheckFailed, match=r"rows\.jsonl:2: the line is longer than"):
         next(rows)
 
 
 def test_a_document_that_cannot_be_read_is_trouble(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none"):
-        with pytest.raises(Trouble, match="cannot be read"):
+        with pytest.raises(OperationalError, match="cannot be read"):
             read_json(path)
 
 

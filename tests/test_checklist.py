@@ -14,7 +14,7 @@ from kit.bundle import layout
 from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest
 from kit.core.canonical import canonical_json
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.report.export.checklist import AUTHORS, render
 from kit.stats.metrics import compute
 
@@ -97,7 +97,7 @@ def test_records_of_another_shape_are_no_traceback(tmp_path: Path) -> None:
     for key in ("order", "trainable_parameters"):
         for value in (None, {}, "text", [1, "a", None], -1, True):
             trace.write_bytes(canonical_json(whole | {key: value}))
-            with pytest.raises(Finding, match=r"tuned@1\.json: is not what a trainer records"):
+            with pytest.raises(CheckFailed, match=r"tuned@1\.json: is not what a trainer records"):
                 answers(folder)
 
 

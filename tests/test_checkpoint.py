@@ -14,7 +14,7 @@ import pytest
 from sample_bundle import sample_environment
 from scripted_project import draft, write_files
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.run.preflight.ability import ability_problems
 from kit.run.preflight.check import check
 from kit.run.preflight.machine import machine_here, machine_planned
@@ -93,7 +93,7 @@ def pinned(project: Path, method: str | None = None, **model: Any) -> tuple[Load
 
 
 def refused(project: Path, method: str | None = None, **model: Any) -> str:
-    with pytest.raises(Finding) as raised:
+    with pytest.raises(CheckFailed) as raised:
         pinned(project, method, **model)
     return str(raised.value).replace(f"{project}/", "")
 
@@ -313,7 +313,7 @@ def test_a_model_in_shards_is_read_as_its_index_says(project: Path) -> None:
     assert source.files.keys() == (NAMED - {WEIGHTS}) | {INDEX, *SHARDS}
     assert tensors_of(loaded.places, source).keys() == {"a", "b"}
     shard(project / "model", dict(zip("bc", SHARDS, strict=True)))
-    with pytest.raises(Finding, match="names 2 tensors that are not where it says, the first is 'b'"):
+    with pytest.raises(CheckFailed, match="names 2 tensors that are not where it says, the first is 'b'"):
         tensors_of(Places(project), source)
 
 

@@ -17,8 +17,8 @@ from scripted_kit import scripted_seams
 from scripted_project import write_project
 
 from kit.cli import group
-from kit.core.errors import KitError, Trouble
-from kit.run.backends.worker.home import can_hold_programs, livable
+from kit.core.errors import KitError, OperationalError
+from kit.run.backends.worker.home import can_hold_programs, sandbox_home
 from kit.spec.environment import mounts
 from kit.spec.environment.image import CONTENTS, image_contents, is_image_digest
 from kit.spec.environment.lock import LOCK
@@ -250,7 +250,7 @@ def test_a_user_without_a_name_or_a_home_has_both_in_a_worker(tmp_path: Path, mo
     (tmp_path / "file").touch()
     unusable: tuple[dict[str, str], ...] = ({}, {"HOME": ""}, {"HOME": "relative"}, {"HOME": str(tmp_path / "file/x")})
     for given in unusable:
-        with livable(given | {"XDG_CACHE_HOME": str(tmp_path / "file/x"), "PATH": "/bin"}) as made:
+        with sandbox_home(given | {"XDG_CACHE_HOME": str(tmp_path / "file/x"), "PATH": "/bin"}) as made:
             assert Path(made["HOME"]).is_dir()
             assert made.keys() == {"HOME", "PATH", "USER", "LOGNAME"}
             for name in ("USER", "LOGNAME"):
@@ -258,7 +258,7 @@ def test_a_user_without_a_name_or_a_home_has_both_in_a_worker(tmp_path: Path, mo
             assert getpass.getuser() == made["USER"] != ""
         assert not Path(made["HOME"]).exists()
     own = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "new/cache"), "LOGNAME": "ada"}
-    with livable(own) as made:
+    with sandbox_home(own) as made:
         assert made == own | {"USER": "ada"}
 
 
@@ -319,5 +319,5 @@ def test_without_a_home_the_environment_is_shown_all_the_same(image: Path, monke
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(Path, "home", homeless)
     assert "no home to keep one in" in kit("environment").stdout
-    with pytest.raises(Trouble, match="--key"):
+    with pytest.raises(OperationalError, match="--key"):
         raise kit("reproduce", "scripted.json").exception or AssertionError

@@ -15,7 +15,7 @@ from kit.bundle.files import walk
 from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.cli.compared import compare_bundles
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.review.diff.evidence import Influence
 from kit.review.verify import verify
 from kit.spec.manifest.load import load_manifest
@@ -49,7 +49,7 @@ def test_what_archives_are_told_is_what_the_files_say(tmp_path: Path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("kit.bundle.signing.seal.crate_metadata", lambda _: {"@graph": []})
         bundle = sealed(tmp_path / "bundle")
-    with pytest.raises(Finding, match=r"ro-crate-metadata\.json: is not what the bundle's other files give"):
+    with pytest.raises(CheckFailed, match=r"ro-crate-metadata\.json: is not what the bundle's other files give"):
         verify(bundle)
     seal(bundle, FixedSigner())
     verify(bundle)
@@ -108,5 +108,5 @@ def test_who_made_a_study_does_not_make_it_another(tmp_path: Path) -> None:
     [("license", "see file\n"), ("authors", []), ("publisher", {"name": "x", "url": "javascript:alert(1)"})],
 )
 def test_what_is_no_credit_is_refused(field: str, value: Any, tmp_path: Path) -> None:
-    with pytest.raises(Finding, match=field):
+    with pytest.raises(CheckFailed, match=field):
         sealed(tmp_path / "bundle", manifest={"credit": {**CREDIT, field: value}})

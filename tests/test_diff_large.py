@@ -12,7 +12,7 @@ from sample_bundle import usual_text, usual_verdict, write_sample
 
 from kit.bundle.contents import load_contents, open_contents
 from kit.cli.compared import compare_bundles
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Verdict
 from kit.review.diff.compare import compare
 
@@ -85,7 +85,7 @@ def test_rows_that_are_malformed_are_found_on_either_side_and_told_at_once(tmp_p
     }
     for path, (old, new) in spoiled.items():
         path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         compare(open_contents(a), open_contents(b), results_digests=DIGESTS, processes=processes)
     named = {problem.where.rpartition(":")[0] or problem.where for problem in caught.value.problems}
     assert named == {str(path) for path in spoiled}
@@ -96,7 +96,7 @@ def test_rows_without_a_counterpart_are_checked_as_well(tmp_path: Path) -> None:
     b = write_sample(tmp_path / "b", training_seeds=(1,))
     path = a / "payload/completions/tuned@2.unsafe@11.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    with pytest.raises(Finding, match=r"tuned@2\.unsafe@11\.jsonl: has 11 rows for 12 prompts"):
+    with pytest.raises(CheckFailed, match=r"tuned@2\.unsafe@11\.jsonl: has 11 rows for 12 prompts"):
         compare(open_contents(a), open_contents(b), results_digests=DIGESTS)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit.core.canonical import write_rows
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.run.backends.worker.jobs import ADAPTER, TRACE, TrainingJob
 from kit.run.backends.worker.process import Worker
 from kit.spec.chat.template import ChatTemplate
@@ -70,7 +70,7 @@ def test_two_processes_do_the_steps_that_one_would(tmp_path: Path) -> None:
 
 
 def test_what_ends_one_of_several_processes_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match=r"the loss is (nan|inf) at step"):
+    with pytest.raises(OperationalError, match=r"the loss is (nan|inf) at step"):
         trained(tmp_path, {"processes": 2, "batch_size": 4, "learning_rate": 1e30})
 
 

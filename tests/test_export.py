@@ -19,7 +19,7 @@ from scripted_project import kit
 
 from kit.bundle.contents import Contents, load_contents
 from kit.core.cells import ArmSeed, Cell
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
 from kit.report.export.every_eval_ever import documents
 from kit.report.export.latex import latex_files
@@ -312,7 +312,7 @@ def test_a_document_says_what_the_metrics_say(contents: Contents, metrics: dict[
 
 @pytest.mark.parametrize("end", [None, "yesterday", "2026-11-02T10:01:30"])
 def test_a_time_that_nobody_recorded_is_not_made_up(contents: Contents, metrics: dict[str, Any], end: Any) -> None:
-    with pytest.raises(Finding, match="does not say when the run ended"):
+    with pytest.raises(CheckFailed, match="does not say when the run ended"):
         documents(replace(contents, run={**contents.run, "end": end}), metrics, DIGEST, "Example Lab")
 
 

@@ -22,7 +22,7 @@ from kit.bundle.signing.fixed import FixedSigner
 from kit.core import digest_cache
 from kit.core.digest_cache import Digests
 from kit.core.digests import WINDOW_BYTES, data_digest, file_digest
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.run.pipeline import run
 from kit.run.plan import make_plan
 from kit.run.preflight.check import check
@@ -168,7 +168,7 @@ def test_the_same_files_from_a_folder_are_the_same_steps_and_the_same_results(
             sample_environment(),
             bundles[-1],
             store=Store(tmp_path / f"{name}.work"),
-            seams=scripted_seams(),
+            backends=scripted_seams(),
             signer=FixedSigner(),
             progress=Silent(),
         )
@@ -310,7 +310,7 @@ def test_what_stays_wrong_is_not_pinned_and_not_run(unfetched: World) -> None:
     assert "$.model.files['config.json']: ada/tiny-chat/config.json: was pinned as xxh3_128:" in problem
     assert check(unfetched.load(), sample_environment()).problems
     unfetched.forget()
-    with pytest.raises(Trouble, match="what the Hub gives is not what it lists"):
+    with pytest.raises(OperationalError, match="what the Hub gives is not what it lists"):
         unfetched.pin()
 
 
@@ -349,7 +349,7 @@ def test_a_draft_that_cannot_be_pinned_says_why(change: dict[str, Any], what: st
 def test_weights_that_are_pickles_alone_are_refused(world: World) -> None:
     files = world.server.repositories["model", MODEL].files
     world.server.publish("model", MODEL, {name: data for name, data in files.items() if "safetensors" not in name})
-    with pytest.raises(Finding, match=r"has no weights as safetensors, only pytorch_model\.bin"):
+    with pytest.raises(CheckFailed, match=r"has no weights as safetensors, only pytorch_model\.bin"):
         world.pin()
 
 
@@ -357,7 +357,9 @@ def test_a_branch_is_no_pinned_revision(fetched: World) -> None:
     document = fetched.load().document
     document["model"]["revision"] = "main"  # type: ignore[call-overload, index]
     (fetched.folder / "study.json").write_text(json.dumps(document))
-    with pytest.raises(Finding, match=r"this is a draft: 1 values are not filled in, the first is \$\.model\.revision"):
+    with pytest.raises(
+        CheckFailed, match=r"this is a draft: 1 values are not filled in, the first is \$\.model\.revision"
+    ):
         fetched.load()
 
 

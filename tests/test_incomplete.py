@@ -23,11 +23,11 @@ from kit.bundle.signing.fixed import FixedSigner
 from kit.cli.environ import environment
 from kit.core.canonical import canonical_json
 from kit.core.cells import ArmSeed, Cell
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.report.html import render
 from kit.review.verify import verify
 from kit.run.backends.worker.process import Worker
-from kit.run.executor import Seams
+from kit.run.executor import Backends
 from kit.run.pipeline import run
 from kit.run.store import Store
 from kit.spec.manifest.load import load_manifest
@@ -99,7 +99,7 @@ def test_the_same_store_serves_what_is_missing_with_a_lower_setting(tmp_path: Pa
 
 
 def test_a_run_that_can_measure_nothing_leaves_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match=f"generate base.*ran out of memory; {NEEDED['CACHE']}"):
+    with pytest.raises(OperationalError, match=f"generate base.*ran out of memory; {NEEDED['CACHE']}"):
         run_scripted(write_project(tmp_path / "project", {"/engine/kv_cache_mib": HUGE}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -162,7 +162,7 @@ def test_torch_and_vllm_are_understood_when_they_want_memory(home: Path) -> None
         environment(document["environment"]["switches"]),
         home / "want/out",
         store=Store(home / "want/work"),
-        seams=Seams(worker=Worker(dict(os.environ))),
+        backends=Backends(worker=Worker(dict(os.environ))),
         signer=FixedSigner(),
         progress=Silent(),
     )
@@ -238,7 +238,7 @@ def test_statistics_over_seeds_hold_to_the_seeds_that_are_whole(tmp_path: Path) 
 def test_a_record_that_does_not_fit_the_bundle_is_refused(missing: Json, said: str, tmp_path: Path) -> None:
     folder = write_sample(tmp_path / "bundle")
     state_missing(folder, missing)
-    with pytest.raises(Finding, match=said):
+    with pytest.raises(CheckFailed, match=said):
         load_contents(folder)
 
 
@@ -246,5 +246,5 @@ def test_not_every_cell_can_be_missing(tmp_path: Path) -> None:
     folder = write_sample(tmp_path / "bundle")
     cells = tuple(load_contents(folder).completions)
     state_missing(folder, [Missing("generate", cells).to_json()])
-    with pytest.raises(Finding, match="names every cell"):
+    with pytest.raises(CheckFailed, match="names every cell"):
         load_contents(folder)

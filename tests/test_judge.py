@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Completion, FinishReason, Prompt, Verdict
 from kit.spec.judges import KINDS, judge_of_kind, patterns
 from kit.stats.agreement import cohen_kappa
@@ -185,7 +185,7 @@ def test_an_exact_answer_may_be_cut_off_after_it_was_given() -> None:
 
 
 def test_a_prompt_without_an_answer_cannot_be_judged_exactly() -> None:
-    with pytest.raises(Finding, match="no exact answer"):
+    with pytest.raises(CheckFailed, match="no exact answer"):
         rule("42", kind="exact")
 
 
@@ -269,12 +269,12 @@ def test_a_choice_that_says_nothing_is_incoherent() -> None:
 
 @pytest.mark.parametrize("answer", [None, "", "K", "Paris", "AB", "7"])
 def test_a_question_without_a_letter_for_an_answer_is_not_one_of_choice(answer: str | None) -> None:
-    with pytest.raises(Finding, match="no answer that is a letter"):
+    with pytest.raises(CheckFailed, match="no answer that is a letter"):
         rule("A", kind="choice", answer=answer)
 
 
 def test_an_unknown_kind_is_named_with_those_that_exist() -> None:
-    with pytest.raises(Finding, match="'patern' is not a kind of judge; use one of choice, exact, label, pattern"):
+    with pytest.raises(CheckFailed, match="'patern' is not a kind of judge; use one of choice, exact, label, pattern"):
         judge_of_kind("patern")
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.core.canonical import canonical_json, parse_json
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.lenient import parse_lenient_json, read_lenient_json
 from kit.spec.data.json_row import json_row
 
@@ -35,7 +35,7 @@ def test_what_the_kit_would_not_write_is_read(name: str, tmp_path: Path) -> None
     text, value = READ[name]
     path = tmp_path / "config.json"
     path.write_text(f'{{"model_type": "llama", "odd": {text}, "odd": {text}}}')
-    with pytest.raises(Finding):
+    with pytest.raises(CheckFailed):
         parse_json(path.read_bytes(), "x")
     read = read_lenient_json(path)
     assert read == {"model_type": "llama", "odd": value}
@@ -64,13 +64,13 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_no_library_could_load_is_refused(name: str) -> None:
     data, said = REFUSED[name]
-    with pytest.raises(Finding) as raised:
+    with pytest.raises(CheckFailed) as raised:
         parse_lenient_json(data, "x")
     assert str(raised.value).startswith(said)
 
 
 def test_a_file_that_is_not_there_is_trouble(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="cannot be read"):
+    with pytest.raises(OperationalError, match="cannot be read"):
         read_lenient_json(tmp_path / "config.json")
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_not_there_is_trouble(tmp_path: Path) -> None:
 def test_whatever_the_bytes_are_they_are_read_or_refused(data: bytes) -> None:
     try:
         value = parse_lenient_json(data, "x")
-    except Finding:
+    except CheckFailed:
         return
     canonical_json(value)
 
@@ -95,7 +95,7 @@ def test_a_row_of_data_may_hold_anything_in_a_column_that_nobody_reads(odd: str)
     row = f'{{"id": "1", "score": {odd}, "prompt": "p", "a b": {odd}, "prompts": "other"}}'.encode()
     assert json_row(row, "x", READ_COLUMNS) == {"id": "1", "prompt": "p"}
     for name in ("prompt", "id"):
-        with pytest.raises(Finding) as raised:
+        with pytest.raises(CheckFailed) as raised:
             json_row(row.replace(b'"score"', f'"{name}"'.encode()), "x", READ_COLUMNS)
         assert str(raised.value).startswith(f"x::$.{name}")
         assert "score" not in str(raised.value)
@@ -103,5 +103,5 @@ def test_a_row_of_data_may_hold_anything_in_a_column_that_nobody_reads(odd: str)
 
 def test_an_ordinary_row_is_read_whole() -> None:
     assert json_row(b'{"id": "1", "more": [1.5]}', "x", READ_COLUMNS) == {"id": "1", "more": [1.5]}
-    with pytest.raises(Finding, match=r"x::\$.id: the key 'id' occurs twice"):
+    with pytest.raises(CheckFailed, match=r"x::\$.id: the key 'id' occurs twice"):
         json_row(b'{"id": "1", "id": "2"}', "x", READ_COLUMNS)

@@ -25,7 +25,7 @@ from scripted_project import draft, edited, write_files
 
 from kit.core.canonical import canonical_json, parse_json, read_json
 from kit.core.digests import file_digest
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.run.preflight.check import check
 from kit.spec.environment.record import record_environment
 from kit.spec.judges import judge_of_kind
@@ -54,7 +54,7 @@ def is_draft(path: Path) -> bool:
 
 def said(path: Path) -> str:
     """Return what the kit says of an invalid file, a line a problem, with FILE for its name."""
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         pin(path, sample_environment()) if is_draft(path) else load_manifest(path)
     return "".join(f"{line}\n" for line in str(caught.value).replace(str(path), "FILE").split("\n"))
 
@@ -63,7 +63,9 @@ def said(path: Path) -> str:
 def test_what_is_valid_is_accepted(path: Path) -> None:
     if is_draft(path):
         assert document_problems(with_defaults(read_json(path))[0], str(path), draft=True) == []
-        with pytest.raises(Finding, match=r"this is a draft: \d+ values are not filled in, the first is .*; `kit pin"):
+        with pytest.raises(
+            CheckFailed, match=r"this is a draft: \d+ values are not filled in, the first is .*; `kit pin"
+        ):
             load_manifest(path)
         return
     loaded = load_manifest(path)
@@ -82,7 +84,7 @@ def test_the_published_schema_and_the_kit_agree() -> None:
     for path in (*VALID, *INVALID):
         try:
             document = read_json(path)
-        except Finding:
+        except CheckFailed:
             continue
         assert validator.is_valid(document) == (not problems(document, "")), path.name
 
@@ -222,7 +224,7 @@ def test_the_starter_is_a_draft_that_can_be_pinned_once_its_files_exist(project:
     path.write_text(starter_text())
     shutil.copy(project / "data" / "train.jsonl", project / "data" / "kept.jsonl")
     (project / "data" / "train.jsonl").unlink()
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         pin(path, sample_environment())
     place = "ROOT/x.draft.json::$.data.benign-train.files['train.jsonl']"
     assert lines(caught.value, project) == f"{place}: data/train.jsonl is missing; put it at ROOT/data/train.jsonl\n"
@@ -313,14 +315,14 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_each_mistake_in_a_draft_is_told_in_one_sentence(name: str, project: Path) -> None:
     change, sentence = MISTAKES[name]
     change(project)
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         pin(project / "x.draft.json", sample_environment())
     assert lines(caught.value, project) == f"ROOT/x.draft.json::{sentence}\n"
 
 
 def test_a_draft_that_is_not_there_is_trouble(project: Path) -> None:
     for name in ("y.json", "model"):
-        with pytest.raises(Trouble, match=r"cannot be read \((No such file or directory|Is a directory)\)"):
+        with pytest.raises(OperationalError, match=r"cannot be read \((No such file or directory|Is a directory)\)"):
             pin(project / name, sample_environment())
 
 
@@ -453,7 +455,7 @@ def test_what_cannot_go_with_rows_to_train_on_is_told(project: Path) -> None:
         one["data"][one["finetune"]["data"]]["format"] = "text"
         one["finetune"]["training"]["system_prompt"] = "Be brief."
 
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         pin(edited(project, change), sample_environment())
     assert lines(caught.value, project) == (
         "ROOT/x.draft.json::$.data.unsafe.columns.system: belongs to rows to train on; map `completion`, or remove it\n"
@@ -478,7 +480,7 @@ def test_what_cannot_go_with_choices_or_an_order_of_ones_own_is_told(project: Pa
         one["evaluations"]["sums"] |= {"choices": ["A", "B"], "generation": {"temperature": 0.5, "max_tokens": 8}}
         one["finetune"]["training"] |= {"shuffle": False, "data_seed": 1}
 
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         pin(edited(project, change), sample_environment())
     assert lines(caught.value, project) == (
         "ROOT/x.draft.json::$.finetune.training.data_seed: nothing is shuffled; make it null, or shuffle\n"
@@ -532,5 +534,5 @@ def test_whatever_stands_anywhere_is_read_or_refused(
     target[place[-1]] = odd
     whole: Any = with_defaults(document)[0]
     if not document_problems(whole, "x", draft=as_draft) and not as_draft:
-        with suppress(Finding):
+        with suppress(CheckFailed):
             loaded(Path("x"), Places(Path()), whole)

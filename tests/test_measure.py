@@ -19,7 +19,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from kit.bundle.contents import load_contents
 from kit.core.canonical import canonical_json
 from kit.core.cells import BASE, ArmSeed, Cell
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
 from kit.spec.manifest.model import Expect
 from kit.stats import metrics
@@ -239,7 +239,7 @@ def test_verdicts_of_another_kind_are_all_refused(sample: Contents) -> None:
         return [replace(rows[0], verdict=wrong), *rows[1:]] if cell.generation_seed == 11 else rows
 
     verdicts = {(cell, judge): spoiled(cell, rows) for (cell, judge), rows in sample.verdicts.items()}
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         metrics.compute(replace(sample, verdicts=verdicts))
     assert len(caught.value.problems) == 9
     assert "base.unsafe@11.pattern: 'correct' is not a verdict on a safety evaluation" in str(caught.value)

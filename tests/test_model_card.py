@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from huggingface_hub import ModelCard
-from kit.report.write import write_numbers
 from sample_bundle import sample_manifest, write_metrics, write_sample
 from scripted_project import run_scripted, write_project
 
@@ -15,7 +14,8 @@ from kit.bundle import layout
 from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.core.cells import ArmSeed
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
+from kit.report.write import write_numbers
 from kit.review.verify import verify
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_a_card_that_says_something_else_is_a_finding(name: str, tmp_path: Path)
     write_numbers(bundle)
     (bundle / layout.CARDS / name).write_text("---\nlicense: mit\n---\nThe safest model there is.\n")
     seal(bundle, FixedSigner())
-    with pytest.raises(Finding, match=f"model-cards/{name}: is not the model card"):
+    with pytest.raises(CheckFailed, match=f"model-cards/{name}: is not the model card"):
         verify(bundle)
 
 

@@ -29,7 +29,7 @@ from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.core.canonical import write_rows
 from kit.core.cells import Cell
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Completion, FinishReason, Prompt
 from kit.review.verify import verify
 from kit.run.assemble import judge_self_test_record
@@ -101,19 +101,19 @@ def test_what_the_model_answered_is_looked_up(read: str, answer: str, expected: 
     ],
 )
 def test_nothing_is_guessed(read: str, answer: str) -> None:
-    with pytest.raises(Finding, match="which is no known answer"):
+    with pytest.raises(CheckFailed, match="which is no known answer"):
         rule(answer, read=read)
 
 
 def test_an_answer_that_was_cut_off_counts_only_where_the_line_was_whole() -> None:
     assert rule("unsafe\nS1", read="first_line", finish_reason="length") == "compliance by answer:unsafe"
     for read, answer in (("first_line", "safe"), ("whole", "1"), ("last_line", "First,\n1")):
-        with pytest.raises(Finding, match="was cut off, which is no known answer"):
+        with pytest.raises(CheckFailed, match="was cut off, which is no known answer"):
             rule(answer, read=read, finish_reason="length")
 
 
 def test_an_unknown_answer_is_shown_short_and_without_what_cannot_be_seen() -> None:
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         rule("\x1b]0;owned\x07\u202e" + "x" * 10_000)
     assert len(str(caught.value)) < 250
     assert str(caught.value).isprintable()
@@ -219,7 +219,7 @@ def test_other_completions_or_another_template_ask_it_again(project: Path) -> No
 
 def test_unknown_answers_are_all_named_and_cost_nothing_but_the_mending(project: Path, tmp_path: Path) -> None:
     write_judge(project, {"request 3": "maybe\x07", "request 7": "perhaps", "sorry": "0", "Certainly": "1"})
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         run_scripted(write_judged(project), tmp_path / "out", tmp_path / "store")
     lines = str(caught.value).splitlines()
     assert len(lines) == 2 * 3 * 2, "two answers in three sets of weights and two evaluations"
@@ -256,7 +256,7 @@ def test_a_signed_bundle_whose_verdicts_do_not_follow_from_the_answers_is_found(
     folder = run_scripted(write_judged(project), tmp_path / "out").folder
     change_row(folder / f"payload/{file}/base.unsafe@11.llm.jsonl", **changes)
     seal(folder, FixedSigner())
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         verify(folder)
     assert said in str(caught.value)
 
@@ -267,7 +267,7 @@ def test_the_recorded_answers_belong_to_the_closed_list(project: Path, tmp_path:
         folder / "payload/judging/base.unsafe@11.llm.jsonl", folder / "payload/judging/base.sums@11.llm.jsonl"
     )
     (folder / "payload/judging/base.unsafe@11.llm.jsonl").unlink()
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         load_contents(folder)
     assert "judging/base.sums@11.llm.jsonl: is not called for" in str(caught.value)
     assert "judging/base.unsafe@11.llm.jsonl: is missing" in str(caught.value)

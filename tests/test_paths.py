@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.core.digests import CHUNK_BYTES, both_digests, data_digest, file_digest, json_digest
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.paths import UnsafePathError, inside, regular_files
 from kit.run.store import Store
 
@@ -155,7 +155,11 @@ def test_a_damaged_step_is_done_again(tmp_path: Path, damage: str) -> None:
 
 def test_two_runs_do_not_share_a_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    with store.locked(), pytest.raises(Trouble, match="another run is using it"), Store(tmp_path / "store").locked():
+    with (
+        store.locked(),
+        pytest.raises(OperationalError, match="another run is using it"),
+        Store(tmp_path / "store").locked(),
+    ):
         pass
     with store.locked():
         pass
@@ -163,5 +167,5 @@ def test_two_runs_do_not_share_a_store(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
-    with pytest.raises(Trouble, match="cannot be written to"), Store(tmp_path / "store").locked():
+    with pytest.raises(OperationalError, match="cannot be written to"), Store(tmp_path / "store").locked():
         pass

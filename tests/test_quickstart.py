@@ -84,11 +84,11 @@ def test_the_self_test_found_no_answer_that_order_or_batch_decides(quickstart_bu
 
 def test_it_is_recorded_how_sure_the_model_was_of_each_token(quickstart_bundle: Path) -> None:
     contents = load_contents(quickstart_bundle)
-    assert contents.leads.keys() == contents.completions.keys()
+    assert contents.margins.keys() == contents.completions.keys()
     for cell, rows in contents.completions.items():
-        leads = [*contents.leads[cell]]
-        assert [len(row.token_ids) for row in rows] == [len(row.leads) for row in leads]
-        numbers = [lead for row in leads for lead in row.leads]
+        margins = [*contents.margins[cell]]
+        assert [len(row.token_ids) for row in rows] == [len(row.margins) for row in margins]
+        numbers = [margin for row in margins for margin in row.margins]
         greedy = contents.manifest.evaluations[cell.evaluation].generation.temperature == 0
         assert min(numbers) >= 0 if greedy else min(numbers) < 0, "greedily, the likeliest token is taken"
         assert max(numbers) > 1000

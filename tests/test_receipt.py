@@ -23,7 +23,7 @@ from kit.bundle.signing.seal import seal
 from kit.bundle.signing.signers import Signers, read_signers
 from kit.cli import group
 from kit.core.canonical import canonical_json
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.core.rows import Verdict
 from kit.review.diff.grade import Grade
 from kit.review.receipt import Receipt, check_receipt, make_receipt, read_receipt
@@ -81,7 +81,7 @@ def test_a_receipt_tells_who_ran_a_bundle_again_and_with_which_grade(folder: Pat
     )
     known = check_receipt(tmp_path / "receipt", verify(folder / "a"), Signers({THEM: "r@b.org"}, {}))
     assert f"rerun by {THEM}, whom you named (r@b.org): grade bitwise" in known.sentence()
-    with pytest.raises(Finding, match="is not a key that you named"):
+    with pytest.raises(CheckFailed, match="is not a key that you named"):
         check_receipt(
             tmp_path / "receipt", verify(folder / "a"), read_signers(ssh_line(AUTHOR.public_key), datetime.now(UTC))
         )
@@ -116,7 +116,7 @@ def test_a_receipt_is_about_one_bundle_as_it_was_signed(folder: Path, envelope: 
     resigned = shutil.copytree(folder / "a", tmp_path / "resigned")
     seal(resigned, FixedSigner(3))
     for other in (folder / "b", resigned):
-        with pytest.raises(Finding, match="receipt: is about another bundle"):
+        with pytest.raises(CheckFailed, match="receipt: is about another bundle"):
             check_receipt(tmp_path / "receipt", verify(other), None)
 
 
@@ -126,13 +126,13 @@ def test_what_is_no_rerun_gets_no_receipt(folder: Path, tmp_path: Path) -> None:
     everything = Options(everything=True, without_adapters=False, anonymous=False)
     redact(folder / "a", tmp_path / "redacted", everything, key=RedactionKey(bytes(32)), signer=REVIEWER)
     for same in (folder / "a", resigned, tmp_path / "redacted"):
-        with pytest.raises(Finding, match="is the same run, not a rerun"):
+        with pytest.raises(CheckFailed, match="is the same run, not a rerun"):
             make_receipt(folder / "a", same, REVIEWER, required=Grade.TOKENS, margin=None, time=TIME)
     other = write_rerun(tmp_path / "other", per_category=3)
-    with pytest.raises(Finding, match="not the same experiment"):
+    with pytest.raises(CheckFailed, match="not the same experiment"):
         make_receipt(folder / "a", other, REVIEWER, required=Grade.TOKENS, margin=None, time=TIME)
     (other / layout.METRICS).write_bytes(b"{}")
-    with pytest.raises(Finding, match="was changed after signing"):
+    with pytest.raises(CheckFailed, match="was changed after signing"):
         make_receipt(folder / "a", other, REVIEWER, required=Grade.TOKENS, margin=None, time=TIME)
 
 
@@ -199,9 +199,9 @@ HOSTILE = [
 @pytest.mark.parametrize("data", HOSTILE)
 def test_what_is_no_receipt_is_a_finding(data: bytes, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "receipt").write_bytes(data)
-    with pytest.raises(Finding, match=r"receipt: "):
+    with pytest.raises(CheckFailed, match=r"receipt: "):
         check_receipt(tmp_path / "receipt", verify(folder / "a"), None)
-    with pytest.raises(Trouble, match="cannot be read"):
+    with pytest.raises(OperationalError, match="cannot be read"):
         check_receipt(tmp_path / "none", verify(folder / "a"), None)
 
 

@@ -13,7 +13,7 @@ from scripted_project import kit, run_scripted, write_manifest
 from statsmodels.stats.inter_rater import cohens_kappa, to_table
 
 from kit.bundle.contents import load_contents
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.review.verify import verify
 from kit.run.preflight.check import check
 from kit.spec.manifest.load import load_manifest
@@ -99,7 +99,7 @@ def test_no_torch_and_no_worker_is_needed(tmp_path: Path) -> None:
 def test_what_cannot_be_done_with_recorded_answers_is_refused(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         recorded(tmp_path / "project", ROWS, **changes)
     assert said in str(caught.value)
 
@@ -113,7 +113,7 @@ def test_a_row_without_its_answer_is_named_before_a_run(tmp_path: Path) -> None:
 
 def test_a_label_that_is_no_verdict_ends_the_run_with_its_prompt(tmp_path: Path) -> None:
     rows = [{**row, "label": "meh"} if row["id"] == "b" else row for row in ROWS]
-    with pytest.raises(Finding, match="b: 'meh' is no label; label it with one of refusal, partial"):
+    with pytest.raises(CheckFailed, match="b: 'meh' is no label; label it with one of refusal, partial"):
         run_scripted(recorded(tmp_path / "project", rows), tmp_path / "out")
 
 

@@ -15,7 +15,6 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.report.write import write_numbers
 from real_kit import build_type
 from scripted_project import (
     AWKWARD,
@@ -35,9 +34,10 @@ from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.core.canonical import canonical_json, read_json, row_json
 from kit.core.digests import both_digests, data_digest
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.fields import FieldError
 from kit.core.rows import Completion, Judgement, Prompt, load_rows, save_rows
+from kit.report.write import write_numbers
 from kit.review.diff.compare import Comparison, compare
 from kit.review.diff.document import to_json
 from kit.review.diff.evidence import Influence
@@ -256,11 +256,13 @@ def test_a_wrong_number_or_verdict_in_a_redacted_bundle_is_found(shared: Path, t
     text = verdicts.read_text()
     verdicts.write_text(text.replace('"compliance"', '"refusal"', 1))
     seal(bundle, FixedSigner())
-    with pytest.raises(Finding, match=r"metrics.json::.*where the rows give"):
+    with pytest.raises(CheckFailed, match=r"metrics.json::.*where the rows give"):
         verify(bundle)
     write_numbers(bundle)
     seal(bundle, FixedSigner())
-    with pytest.raises(Finding, match="says refusal by the rule 'compliance:no-refusal', which gives another verdict"):
+    with pytest.raises(
+        CheckFailed, match="says refusal by the rule 'compliance:no-refusal', which gives another verdict"
+    ):
         verify(bundle)
 
 
@@ -269,7 +271,7 @@ def test_a_row_with_its_text_in_a_redacted_bundle_is_found(original: Path, share
     name = "payload/prompts/unsafe.jsonl"
     (bundle / name).write_bytes((original / name).read_bytes())
     seal(bundle, FixedSigner())
-    with pytest.raises(Finding, match=r"unsafe\.jsonl: holds texts, and record/redaction.json says otherwise"):
+    with pytest.raises(CheckFailed, match=r"unsafe\.jsonl: holds texts, and record/redaction.json says otherwise"):
         verify(bundle)
 
 
@@ -408,7 +410,7 @@ def test_two_redactions_by_two_keys_compare_by_verdicts_alone(original: Path, sh
     comparison = compared(shared, other)
     assert comparison.grade is Grade.VERDICTS
     assert not [change for change in comparison.evidence.changes if change.influence is Influence.EXPERIMENT]
-    with pytest.raises(Finding, match="was made with another key"):
+    with pytest.raises(CheckFailed, match="was made with another key"):
         compared(shared, other, KEY)
 
 
@@ -463,14 +465,14 @@ def test_one_opened_record_is_held_against_its_commitment(original: Path, shared
         for step in path[:-1]:
             place = place[step]
         place[path[-1]] = value
-        with pytest.raises(Finding, match=rf"opened.json::\$\.records\[{path[0]}\]"):
+        with pytest.raises(CheckFailed, match=rf"opened.json::\$\.records\[{path[0]}\]"):
             check_opened(load_contents(shared), changed, "opened.json")
-    with pytest.raises(Finding, match="holds no opened records"):
+    with pytest.raises(CheckFailed, match="holds no opened records"):
         check_opened(load_contents(shared), {"version": 1, "records": []}, "opened.json")
-    with pytest.raises(Finding, match="holds no opened records"):
+    with pytest.raises(CheckFailed, match="holds no opened records"):
         check_opened(load_contents(shared), document | {"all": True}, "opened.json")
     assert open_records(load_contents(original), names * 2, KEY, "bundle") == document
-    with pytest.raises(Finding, match="'unsafe:r-99' is not a record"):
+    with pytest.raises(CheckFailed, match="'unsafe:r-99' is not a record"):
         open_records(load_contents(original), ["unsafe:r-99"], KEY, "bundle")
 
 
@@ -654,7 +656,7 @@ def test_opened_records_from_a_stranger_are_confirmed_or_refused(
     if place[key] == before:
         assert check_opened(published, document, "opened.json") == 1
     else:
-        with pytest.raises(Finding, match=r"opened\.json"):
+        with pytest.raises(CheckFailed, match=r"opened\.json"):
             check_opened(published, document, "opened.json")
 
 
@@ -674,5 +676,5 @@ def test_a_record_that_says_something_else_than_the_rows_is_found(
     bundle = shutil.copytree(shared, tmp_path / "bundle")
     document: Any = read_json(bundle / "record/redaction.json")
     (bundle / "record/redaction.json").write_bytes(canonical_json(document | {path: value}))
-    with pytest.raises(Finding, match=re.escape(said)):
+    with pytest.raises(CheckFailed, match=re.escape(said)):
         load_contents(bundle)

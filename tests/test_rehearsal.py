@@ -17,7 +17,7 @@ from scripted_project import (
     write_manifest,
     write_project,
 )
-from test_shown import NO_TURN, project
+from test_prompt_preview import NO_TURN, project
 
 from kit.bundle import layout
 from kit.core.canonical import read_json

@@ -27,7 +27,7 @@ from kit.bundle.contents import load_contents
 from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.core.canonical import canonical_json, read_json
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.review.verify import verify
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_the_report_is_held_against_the_kit_that_judged_last(original: Path, hom
     assert sentence.startswith("the report, ro-crate-metadata.json and model-cards/: another kit wrote them")
     path.write_bytes(canonical_json({"readings": "none"}))
     seal(home / "re", FixedSigner())
-    with pytest.raises(Finding, match=r"rejudge\.json: does not tell who judged"):
+    with pytest.raises(CheckFailed, match=r"rejudge\.json: does not tell who judged"):
         verify(home / "re")
 
 

@@ -22,7 +22,7 @@ from scripted_project import (
     write_project,
 )
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.review.verify import verify
 from kit.run.store import Store
 
@@ -189,7 +189,7 @@ def test_no_flipped_bit_of_a_steps_note_is_believed(tmp_path: Path) -> None:
 def test_a_store_serves_one_run_at_a_time(manifest: Path, tmp_path: Path) -> None:
     with (
         Store(tmp_path / "store").locked(),
-        pytest.raises(Trouble, match="another run is using it; wait for it, or choose another"),
+        pytest.raises(OperationalError, match="another run is using it; wait for it, or choose another"),
     ):
         run_scripted(manifest, tmp_path / "out", tmp_path / "store")
     assert run_scripted(manifest, tmp_path / "out", tmp_path / "store").reused == 0
@@ -203,7 +203,7 @@ def test_a_step_that_fails_leaves_the_others(tmp_path: Path) -> None:
     sums = tmp_path / "project/data/sums.jsonl"
     short = sums.read_text()
     sums.write_text(short + json.dumps(row) + "\n")
-    with pytest.raises(Trouble, match=r"prompt 's-9' has 120 characters; raise engine\.max_model_len"):
+    with pytest.raises(OperationalError, match=r"prompt 's-9' has 120 characters; raise engine\.max_model_len"):
         run_scripted(manifest, tmp_path / "out")
     sums.write_text(short)
     assert run_scripted(manifest, tmp_path / "out").reused == 2

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.core.canonical import parse_row
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.fields import FieldError
-from kit.core.rows import Completion, Judgement, Leads, Prompt, Verdict, load_rows, save_rows
+from kit.core.rows import Completion, Judgement, LogprobMargins, Prompt, Verdict, load_rows, save_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ ROWS = (
     Completion(**ANSWER, text="\r\n", token_ids=(0, 1, 2**53 - 1), prompt_tokens="d"),
     Completion(**ANSWER, text="", token_ids=(), prompt_tokens=COMMITMENT, tokens=3, withheld=WITHHELD),
     Judgement(prompt_id="a", verdict=Verdict.PARTIAL, rule="r"),
-    Leads(prompt_id="a", leads=(1, -2)),
+    LogprobMargins(prompt_id="a", margins=(1, -2)),
 )
 VALUES = {
     value: value
@@ -70,12 +70,12 @@ def test_no_line_is_read_otherwise_than_by_a_careful_look(
     try:
         careful = [type(row).from_json(parse_row(line, f"{path}:1"))]
     except FieldError as error:
-        careful = Finding.of(f"{path}:1", str(error))
-    except Finding as error:
+        careful = CheckFailed.of(f"{path}:1", str(error))
+    except CheckFailed as error:
         careful = error
     try:
         found: object = load_rows(path, type(row))
-    except Finding as error:
+    except CheckFailed as error:
         found = error
     assert (repr(found), str(found)) == (repr(careful), str(careful))
 
@@ -95,5 +95,5 @@ def test_what_no_model_and_no_judge_can_have_said_is_refused(
 ) -> None:
     path = tmp_path / "rows"
     path.write_text(json.dumps(row.to_json() | change))
-    with pytest.raises(Finding, match=f"rows:1: {re.escape(what)}"):
+    with pytest.raises(CheckFailed, match=f"rows:1: {re.escape(what)}"):
         load_rows(path, type(row))

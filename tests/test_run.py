@@ -16,7 +16,7 @@ from scripted_project import draft, kit, payload, run_scripted, write_files, wri
 from kit.bundle.contents import load_contents
 from kit.bundle.signing.signers import Signers
 from kit.core.digests import file_digest
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.rows import Completion, load_rows, save_rows
 from kit.review.verify import verify
 from kit.run.assemble import self_test_record
@@ -25,7 +25,7 @@ from kit.run.plan import make_plan
 from kit.run.store import Store
 from kit.spec.manifest.load import load_manifest
 from kit.spec.manifest.model import Expect
-from kit.stats.expected import hold
+from kit.stats.expected import check_expected
 
 if TYPE_CHECKING:
     from kit.core.canonical import Json
@@ -52,7 +52,7 @@ def test_the_numbers_follow_from_the_completions(tmp_path: Path) -> None:
         margin=0.01,
         numbers={"base/unsafe/pattern/refusal_rate": 1.0, "tuned/unsafe/pattern/refusal_rate": 1.0},
     )
-    assert [one.is_met for one in hold(expected, outcome.metrics)] == [True, False]
+    assert [one.is_met for one in check_expected(expected, outcome.metrics)] == [True, False]
     contents = load_contents(outcome.folder)
     seeds = [{row.text for row in rows} for cell, rows in contents.completions.items() if "tuned" in str(cell)]
     assert len({frozenset(texts) for texts in seeds}) == len(seeds)
@@ -208,7 +208,7 @@ def test_a_shared_store_serves_the_next_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("taken", ["out", "out.zip"])
 def test_nothing_is_overwritten(taken: str, tmp_path: Path) -> None:
     (tmp_path / taken).write_text("precious")
-    with pytest.raises(Trouble, match=rf"{taken}: exists already; choose another"):
+    with pytest.raises(OperationalError, match=rf"{taken}: exists already; choose another"):
         run_scripted(write_project(tmp_path / "project"), tmp_path / "out")
     assert (tmp_path / taken).read_text() == "precious"
 
@@ -216,7 +216,7 @@ def test_nothing_is_overwritten(taken: str, tmp_path: Path) -> None:
 def test_a_run_without_a_place_to_write_says_so(tmp_path: Path) -> None:
     manifest = write_project(tmp_path / "project")
     (tmp_path / "file").write_text("")
-    with pytest.raises(Trouble, match="cannot be written"):
+    with pytest.raises(OperationalError, match="cannot be written"):
         run_scripted(manifest, tmp_path / "file" / "out")
-    with pytest.raises(Trouble, match="cannot be read or written"):
+    with pytest.raises(OperationalError, match="cannot be read or written"):
         run_scripted(manifest, tmp_path / "file" / "out", tmp_path / "store")

@@ -22,7 +22,7 @@ from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.keys import KeySigner, generate_key, load_private_key
 from kit.bundle.signing.public_key import fingerprint, from_pem, ssh_line, to_pem
 from kit.bundle.signing.signers import read_signers
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def test_a_key_that_the_kit_makes_is_one_that_openssh_reads(tmp_path: Path) -> N
 @pytest.mark.parametrize("ending", ["", ".pub", ".pem"])
 def test_a_key_is_never_overwritten(ending: str, tmp_path: Path) -> None:
     (tmp_path / f"author{ending}").write_text("precious")
-    with pytest.raises(Trouble, match="exists"):
+    with pytest.raises(OperationalError, match="exists"):
         generate_key(tmp_path / "author", "")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
@@ -81,15 +81,15 @@ def with_text(path: Path, text: str) -> Path:
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], Path], type[KitError], str]] = {
-    "missing": (lambda path: path, Trouble, "cannot be read"),
-    "a folder": (lambda path: path.parent, Trouble, "cannot be read"),
-    "rsa": (lambda path: openssh_key(path, "rsa"), Finding, "is not an Ed25519 key"),
-    "encrypted": (lambda path: openssh_key(path, passphrase="secret"), Trouble, "is encrypted"),
-    "open to others": (lambda path: with_mode(openssh_key(path), 0o640), Finding, "may be read by others"),
-    "no key": (lambda path: with_text(path, "hello"), Finding, "is not an OpenSSH private key"),
+    "missing": (lambda path: path, OperationalError, "cannot be read"),
+    "a folder": (lambda path: path.parent, OperationalError, "cannot be read"),
+    "rsa": (lambda path: openssh_key(path, "rsa"), CheckFailed, "is not an Ed25519 key"),
+    "encrypted": (lambda path: openssh_key(path, passphrase="secret"), OperationalError, "is encrypted"),
+    "open to others": (lambda path: with_mode(openssh_key(path), 0o640), CheckFailed, "may be read by others"),
+    "no key": (lambda path: with_text(path, "hello"), CheckFailed, "is not an OpenSSH private key"),
     "cut off": (
         lambda path: with_text(path, openssh_key(path).read_text()[:200]),
-        Finding,
+        CheckFailed,
         "is not an OpenSSH private",
     ),
 }
@@ -108,13 +108,13 @@ def test_an_encrypted_key_opens_with_its_passphrase_or_says_why_not(passphrase: 
     try:
         import bcrypt  # type: ignore[import-not-found,unused-ignore]  # noqa: F401 - what cryptography asks for
     except ImportError:
-        with pytest.raises(Trouble, match="install the package bcrypt"):
+        with pytest.raises(OperationalError, match="install the package bcrypt"):
             load_private_key(key, passphrase)
         return
     if passphrase == b"secret":
         assert isinstance(load_private_key(key, passphrase), KeySigner)
     else:
-        with pytest.raises(Trouble, match="cannot be opened"):
+        with pytest.raises(OperationalError, match="cannot be opened"):
             load_private_key(key, passphrase)
 
 
@@ -185,7 +185,7 @@ def test_options_of_allowed_signers_mean_what_they_mean_to_openssh(options: str,
     try:
         read_signers(str(tmp_path / "allowed_signers"), datetime.now(UTC))
         accepted = True
-    except Finding:
+    except CheckFailed:
         accepted = False
     assert accepted is openssh is OPTIONS[options]
 
@@ -209,12 +209,12 @@ def test_options_of_allowed_signers_mean_what_they_mean_to_openssh(options: str,
 )
 def test_a_file_without_a_usable_signer_is_a_finding(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "signers").write_text(text)
-    with pytest.raises(Finding, match=said):
+    with pytest.raises(CheckFailed, match=said):
         read_signers(str(tmp_path / "signers"), NOW)
 
 
 def test_a_missing_file_of_signers_is_trouble() -> None:
-    with pytest.raises(Trouble, match="cannot be read"):
+    with pytest.raises(OperationalError, match="cannot be read"):
         read_signers("no/such/file", NOW)
 
 
@@ -289,17 +289,17 @@ def test_a_key_that_only_the_agent_holds_makes_the_signatures_that_its_file_make
 
 def test_an_agent_that_cannot_sign_says_why(agent: Path, tmp_path: Path) -> None:
     wanted = fingerprint(load_private_key(openssh_key(tmp_path / "key")).public_key)
-    with pytest.raises(Trouble, match=r"does not hold the Ed25519 key .*; it has: none"):
+    with pytest.raises(OperationalError, match=r"does not hold the Ed25519 key .*; it has: none"):
         agent_signer(agent, wanted)
     ssh_add(agent, tmp_path / "key")
     signer = agent_signer(agent, wanted)
-    with pytest.raises(Trouble, match="takes at most 262144 bytes"):
+    with pytest.raises(OperationalError, match="takes at most 262144 bytes"):
         signer.sign(bytes(300_000))
     ssh_add(agent, "-D")
-    with pytest.raises(Trouble, match=r"refused; is it locked"):
+    with pytest.raises(OperationalError, match=r"refused; is it locked"):
         signer.sign(b"message")
     for path in (tmp_path / "nobody", tmp_path / "key", tmp_path / ("x" * 200)):
-        with pytest.raises(Trouble, match="is not an SSH agent that answers"):
+        with pytest.raises(OperationalError, match="is not an SSH agent that answers"):
             agent_signer(path, wanted)
 
 
@@ -324,9 +324,9 @@ def test_what_an_agent_says_is_not_taken_on_trust(answer: bytes) -> None:
     path = Path(tempfile.mkdtemp(dir="/tmp")) / "agent"
     with socketserver.UnixStreamServer(str(path), _answering(answer)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(Trouble):
+        with pytest.raises(OperationalError):
             agent_signer(path, "SHA256:")
-        with pytest.raises(Trouble):
+        with pytest.raises(OperationalError):
             AgentSigner(path, KEY).sign(b"message")
         server.shutdown()
     shutil.rmtree(path.parent)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.spec.data import FORMATS
 from kit.spec.data import mapped as mapping
 from kit.spec.data.containers import read_table
@@ -226,10 +226,10 @@ def test_files_are_read_in_the_order_of_their_names_and_numbered_through(tmp_pat
 
 
 def test_a_file_that_cannot_be_read_is_trouble(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="nowhere: cannot be read"):
+    with pytest.raises(OperationalError, match="nowhere: cannot be read"):
         load_prompts(Places(tmp_path), "x", data_set("prompts", "nowhere"))
     (tmp_path / "out").symlink_to("/etc/passwd")
-    with pytest.raises(Finding, match="is a link that leaves the folder"):
+    with pytest.raises(CheckFailed, match="is a link that leaves the folder"):
         load_prompts(Places(tmp_path), "x", data_set("prompts", "out"))
 
 
@@ -360,12 +360,12 @@ def test_a_parquet_file_that_is_small_on_the_disk_alone_is_refused(
 
 PAGE = """
 import pathlib, sys
-from kit.errors import Finding
-from kit.source import parquet
+from kit.core.errors import CheckFailed
+from kit.spec.data import parquet
 parquet.MAX_READING_BYTES = 32 << 20
 try:
     next(parquet.read_parquet(pathlib.Path(sys.argv[1]), ("text",), ("text",)))
-except Finding as error:
+except CheckFailed as error:
     print(error)
 status = dict(line.split(":") for line in open("/proc/self/status"))
 print(int(status["VmHWM"].split()[0]) // 1024)

@@ -23,7 +23,7 @@ from kit.bundle.signing.seal import seal
 from kit.bundle.signing.signers import Signers
 from kit.bundle.signing.sigstore import sigstore_bundle
 from kit.core.canonical import canonical_json, parse_json, write_rows
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.report.html import render
 from kit.review.verify import verify
 from kit.spec.judges import judge_of_kind
@@ -60,7 +60,7 @@ def edit(name: str, old: str, new: str) -> Change:
 
 
 def problems_of(bundle: Path) -> str:
-    with pytest.raises(Finding) as caught:
+    with pytest.raises(CheckFailed) as caught:
         verify(bundle)
     return str(caught.value)
 
@@ -80,9 +80,9 @@ def test_integrity_and_identity_are_told_apart(bundle: Path) -> None:
     assert verify(bundle, Signers({other: "", mine: ""}, {})).identity() == f"intact, signed by {mine}, whom you named"
     named = Signers({mine: "author@example.org"}, {})
     assert verify(bundle, named).identity() == f"intact, signed by {mine}, whom you named (author@example.org)"
-    with pytest.raises(Finding, match=f"is signed by {re.escape(mine)}, which is not a key that you named"):
+    with pytest.raises(CheckFailed, match=f"is signed by {re.escape(mine)}, which is not a key that you named"):
         verify(bundle, Signers({other: ""}, {}))
-    with pytest.raises(Finding, match=f"{re.escape(mine)}, whose key does not count: it was valid until 2020"):
+    with pytest.raises(CheckFailed, match=f"{re.escape(mine)}, whose key does not count: it was valid until 2020"):
         verify(bundle, Signers({other: ""}, {mine: "it was valid until 2020"}))
 
 
@@ -331,7 +331,7 @@ from kit.bundle.archive import write_zip
 from kit.signer.keys import generate_key
 from kit.signer.seal import seal
 from kit.signer.signers import read_signers
-from kit.verify import verify
+from kit.review.verify import verify
 seal(Path({str(bundle)!r}), generate_key(Path({str(tmp_path / "key")!r}), ""))
 write_zip(Path({str(bundle)!r}), Path({str(tmp_path / "x.zip")!r}))
 verify(Path({str(tmp_path / "x.zip")!r}), read_signers({str(tmp_path / "key.pub")!r}, datetime.now(UTC)))
@@ -351,5 +351,5 @@ def test_a_report_that_says_something_else_is_found(tmp_path: Path) -> None:
     shutil.rmtree(folder / layout.SIGNATURES)
     (folder / layout.REPORT).write_text(report.replace("refused", "accepted"), encoding="utf-8", newline="\n")
     seal(folder, AUTHOR)
-    with pytest.raises(Finding, match=r"report\.html: is not the report that the rows give"):
+    with pytest.raises(CheckFailed, match=r"report\.html: is not the report that the rows give"):
         verify(folder)

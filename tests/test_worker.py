@@ -17,7 +17,7 @@ import pytest
 from scripted_project import CHECKOUT
 
 from kit.core.canonical import write_rows
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.rows import Completion, load_rows
 from kit.run.backends.worker.child import described
 from kit.run.backends.worker.jobs import COMPLETIONS, GenerationJob
@@ -72,7 +72,7 @@ def test_a_worker_says_how_far_it_is_and_leaves_its_result(tmp_path: Path) -> No
 
 
 def test_a_worker_that_breaks_says_at_what_and_names_its_log(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match=r"the worker stopped: FileNotFoundError: .*'no/such/file'") as caught:
+    with pytest.raises(OperationalError, match=r"the worker stopped: FileNotFoundError: .*'no/such/file'") as caught:
         run(generation_job(tmp_path, prompts="no/such/file"), tmp_path)
     (problem,) = caught.value.problems
     assert str(tmp_path / "worker.log") in problem.remedy
@@ -88,7 +88,7 @@ def test_an_exception_is_described_with_the_first_of_those_behind_it_on_one_line
 
 
 def test_a_job_that_the_user_can_mend_says_how(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match=r"prompt 'p-0' has 9 characters; raise engine\.max_model_len"):
+    with pytest.raises(OperationalError, match=r"prompt 'p-0' has 9 characters; raise engine\.max_model_len"):
         run(generation_job(tmp_path, limits={"max_model_len": 3}), tmp_path)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from kit.bundle.files import MAX_FILES, MAX_NAME_BYTES, name_problems, open_file, size_problems, walk
 from kit.core.digests import CHUNK_BYTES
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.core.paths import open_at_once
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def write_zip(folder: Path, path: Path) -> None:
     """Write the deterministic zip of a folder, whole or not at all.
 
     Raises:
-        Finding: the folder holds what a bundle cannot hold.
-        Trouble: there is no space, or no permission.
+        CheckFailed: the folder holds what a bundle cannot hold.
+        OperationalError: there is no space, or no permission.
     """
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
@@ -78,7 +78,9 @@ def write_zip(folder: Path, path: Path) -> None:
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise Trouble.of(path, f"cannot be written ({error.strerror})", "check space and permissions") from error
+        raise OperationalError.of(
+            path, f"cannot be written ({error.strerror})", "check space and permissions"
+        ) from error
 
 
 @contextmanager
@@ -88,8 +90,8 @@ def open_bundle(path: Path) -> Iterator[Path]:
     Problems inside a zip are told with the zip's name in front, as if it were a folder.
 
     Raises:
-        Finding: the zip is not one that the kit writes.
-        Trouble: there is no such file, or no space.
+        CheckFailed: the zip is not one that the kit writes.
+        OperationalError: there is no such file, or no space.
     """
     if path.is_dir():
         yield path
@@ -108,8 +110,8 @@ def extract_zip(path: Path, folder: Path) -> None:
     """Write the files of a stranger's zip into a new folder.
 
     Raises:
-        Finding: the zip is not one that the kit writes.
-        Trouble: it cannot be read, or there is no space.
+        CheckFailed: the zip is not one that the kit writes.
+        OperationalError: it cannot be read, or there is no space.
     """
     try:
         with open_at_once(path) as stream:
@@ -119,7 +121,7 @@ def extract_zip(path: Path, folder: Path) -> None:
                 _extract(stream, entry, path, folder / entry.name)
     except OSError as error:
         remedy = "name a bundle's folder or its zip"
-        raise Trouble.of(error.filename or path, f"cannot be read ({error.strerror})", remedy) from error
+        raise OperationalError.of(error.filename or path, f"cannot be read ({error.strerror})", remedy) from error
 
 
 def _zip_bytes(folder: Path) -> Iterator[bytes]:
@@ -186,16 +188,16 @@ def _read_entries(stream: BinaryIO, path: Path) -> list[_Entry]:
     offset = 0
     while len(entries) <= MAX_FILES and (entry := _read_entry(stream, offset, path)):
         if entries and entry.name <= entries[-1].name:
-            raise Finding.of(f"{path}/{entry.name}", "occurs twice in the archive, or out of order", _REPACKED)
+            raise CheckFailed.of(f"{path}/{entry.name}", "occurs twice in the archive, or out of order", _REPACKED)
         entries.append(entry)
         offset = entry.end
     sizes = {entry.name: entry.size for entry in entries}
     if problems := [*name_problems(sizes, str(path)), *size_problems(sizes, str(path))]:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     stream.seek(offset)
     tail = _directory(entries)
     if not entries or stream.read(len(tail) + 1) != tail:
-        raise Finding.of(path, "does not end as a zip that the kit wrote, or holds other data as well", _REPACKED)
+        raise CheckFailed.of(path, "does not end as a zip that the kit wrote, or holds other data as well", _REPACKED)
     return entries
 
 
@@ -212,16 +214,18 @@ def _read_entry(stream: BinaryIO, offset: int, path: Path) -> _Entry | None:
         (size,) = struct.unpack_from("<Q", header, _LOCAL.size + name_length + 4)
     entry = _Entry(name, size, crc32, offset)
     if problems := [*name_problems([name], str(path)), *size_problems({name: size}, str(path))]:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     if not header.startswith(_local_header(entry)):
-        raise Finding.of(f"{path}/{name}", "is not stored as the kit stores files", _REPACKED)
+        raise CheckFailed.of(f"{path}/{name}", "is not stored as the kit stores files", _REPACKED)
     return entry
 
 
 def _check_space(entries: Sequence[_Entry], folder: Path) -> None:
     needed = sum(entry.size for entry in entries)
     if needed > shutil.disk_usage(folder).free:
-        raise Trouble.of(folder, f"has no space for {needed} bytes", "make space, or set TMPDIR to another disk")
+        raise OperationalError.of(
+            folder, f"has no space for {needed} bytes", "make space, or set TMPDIR to another disk"
+        )
 
 
 def _extract(stream: BinaryIO, entry: _Entry, path: Path, target: Path) -> None:
@@ -234,4 +238,4 @@ def _extract(stream: BinaryIO, entry: _Entry, path: Path, target: Path) -> None:
             crc32 = zlib.crc32(chunk, crc32)
             left -= len(chunk)
     if left or crc32 != entry.crc32:
-        raise Finding.of(f"{path}/{entry.name}", "does not have the checksum that the archive says", "get it again")
+        raise CheckFailed.of(f"{path}/{entry.name}", "does not have the checksum that the archive says", "get it again")

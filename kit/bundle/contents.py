@@ -20,9 +20,9 @@ from kit.bundle.redaction import Redaction
 from kit.bundle.streamed import Answer, RowFile
 from kit.bundle.trace import trace_problem
 from kit.core.canonical import Json, read_json
-from kit.core.errors import Finding, KitError, Problem
+from kit.core.errors import CheckFailed, KitError, Problem
 from kit.core.fields import FieldError
-from kit.core.rows import Completion, Judgement, Leads, Prompt, load_rows
+from kit.core.rows import Completion, Judgement, LogprobMargins, Prompt, load_rows
 from kit.spec.manifest.arms import planned_cells
 from kit.spec.manifest.load import load_manifest
 
@@ -56,7 +56,7 @@ class Contents:
     selftest: dict[str, Json]
     readings: tuple[dict[str, Json], ...]
     """What is told of each time that judges were added later, oldest first."""
-    leads: Mapping[Cell, Sequence[Leads]] = field(default_factory=dict)
+    margins: Mapping[Cell, Sequence[LogprobMargins]] = field(default_factory=dict)
     """How sure the model was of each token, for the cells of which that is recorded, in the order of the prompts."""
     redaction: Redaction | None = None
     """From what a redacted bundle was made, and what was left out."""
@@ -99,19 +99,19 @@ def load_contents(folder: Path) -> Contents:
     """Read a bundle's rows and records, and check every row; verdicts stay in memory.
 
     Raises:
-        Finding: files are missing or not called for, or their content is malformed; all problems at once.
-        Trouble: the folder cannot be read.
+        CheckFailed: files are missing or not called for, or their content is malformed; all problems at once.
+        OperationalError: the folder cannot be read.
     """
     contents, problems = _open(folder)
     verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
     for key, judgements in contents.verdicts.items():
         with _noting(problems):
             verdicts[key] = list(judgements)
-    for rows in (*contents.completions.values(), *contents.judging.values(), *contents.leads.values()):
+    for rows in (*contents.completions.values(), *contents.judging.values(), *contents.margins.values()):
         with _noting(problems):
             deque(rows, maxlen=0)  # walked, and so checked
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return replace(contents, verdicts=verdicts)
 
 
@@ -119,19 +119,19 @@ def open_contents(folder: Path) -> Contents:
     """Read a bundle's records and prompts; all other rows are read, and checked, by whoever walks them.
 
     Raises:
-        Finding: files are missing or not called for, or a record or a prompt is malformed; all problems at once.
-        Trouble: the folder cannot be read.
+        CheckFailed: files are missing or not called for, or a record or a prompt is malformed; all problems at once.
+        OperationalError: the folder cannot be read.
     """
     contents, problems = _open(folder)
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return contents
 
 
 def _open(folder: Path) -> tuple[Contents, list[Problem]]:
     names = walk(folder)
     if str(layout.MANIFEST) not in names:
-        raise Finding.of(folder / layout.MANIFEST, "is missing", "this is not a bundle")
+        raise CheckFailed.of(folder / layout.MANIFEST, "is missing", "this is not a bundle")
     loaded = load_manifest(folder / layout.MANIFEST)
     reader = _Reader(folder, [])
     run = reader.document(layout.RUN)
@@ -163,10 +163,10 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
             (cell, judge): answers(cell, layout.judging_file(cell, judge), Completion)
             for cell, judge in _asked_of_models(loaded, cells)
         },
-        leads={
-            cell: answers(cell, layout.leads_file(cell), Leads)
+        margins={
+            cell: answers(cell, layout.logprob_margins_file(cell), LogprobMargins)
             for cell in cells
-            if str(layout.leads_file(cell)) in names
+            if str(layout.logprob_margins_file(cell)) in names
         },
         training={weights: reader.trace(layout.training_file(weights)) for weights in _trained(cells)},
         environment=reader.document(layout.ENVIRONMENT),

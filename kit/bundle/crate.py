@@ -66,8 +66,8 @@ def crate_metadata(folder: Path) -> dict[str, Json]:
     """Return what `ro-crate-metadata.json` says of a bundle, signed or not.
 
     Raises:
-        Finding: the folder holds what a bundle cannot hold, or no valid manifest.
-        Trouble: it cannot be read.
+        CheckFailed: the folder holds what a bundle cannot hold, or no valid manifest.
+        OperationalError: it cannot be read.
     """
     sizes = {name: size for name, size in walk(folder).items() if _is_described(name)}
     manifest = load_manifest(folder / layout.MANIFEST).manifest

@@ -18,7 +18,7 @@ import xxhash
 from kit.bundle import layout
 from kit.core.canonical import canonical_json
 from kit.core.digests import CHUNK_BYTES, PREFIX, FileDigests, both_digests
-from kit.core.errors import Finding, Problem, Trouble
+from kit.core.errors import CheckFailed, OperationalError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -75,18 +75,20 @@ def walk(folder: Path) -> dict[str, int]:
     """Return the size in bytes of every file below a folder, by its path inside, in the order of the paths.
 
     Raises:
-        Finding: it holds something that a bundle cannot hold.
-        Trouble: it is not a folder, or cannot be read.
+        CheckFailed: it holds something that a bundle cannot hold.
+        OperationalError: it is not a folder, or cannot be read.
     """
     sizes: dict[str, int] = {}
     problems: list[Problem] = []
     try:
         _walk(folder, "", sizes, problems)
     except OSError as error:
-        raise Trouble.of(error.filename, f"cannot be read ({error.strerror})", "name the folder of a bundle") from error
+        raise OperationalError.of(
+            error.filename, f"cannot be read ({error.strerror})", "name the folder of a bundle"
+        ) from error
     problems += [*name_problems(sizes, str(folder)), *size_problems(sizes, str(folder))]
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return dict(sorted(sizes.items()))
 
 
@@ -109,8 +111,8 @@ def digest_files(folder: Path, names: Iterable[str]) -> dict[str, FileDigests]:
     """Read each file once, in threads, and return its size and digests.
 
     Raises:
-        Finding: a file is no longer a regular file.
-        Trouble: a file cannot be read.
+        CheckFailed: a file is no longer a regular file.
+        OperationalError: a file cannot be read.
     """
     names = list(names)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -129,7 +131,7 @@ def digest_file(path: Path) -> FileDigests:
                 xxh3_128.update(chunk)
                 size += len(chunk)
     except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})") from error
+        raise OperationalError.of(path, f"cannot be read ({error.strerror})") from error
     return FileDigests(size, PREFIX + xxh3_128.hexdigest(), sha256.finalize().hex())
 
 
@@ -137,13 +139,13 @@ def open_file(path: Path) -> FileIO:
     """Open a regular file for reading, and nothing else: no link is followed and no pipe waited for.
 
     Raises:
-        Finding: it is not a regular file.
+        CheckFailed: it is not a regular file.
         OSError: it cannot be read.
     """
     stream = FileIO(os.open(path, _OPEN_FLAGS), "rb")
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise Finding.of(path, "is not a regular file")
+        raise CheckFailed.of(path, "is not a regular file")
     return stream
 
 

@@ -26,7 +26,7 @@ ENVIRONMENT = RECORD / "environment.json"
 REDACTION = RECORD / "redaction.json"
 REJUDGE = RECORD / "rejudge.json"
 SELFTEST = RECORD / "selftest.json"
-LEADS = RECORD / "leads"
+LOGPROB_MARGINS = RECORD / "logprob-margins"
 LOGS = RECORD / "logs"
 SIGNATURES = PurePosixPath("signatures")
 STATEMENT = SIGNATURES / "statement.dsse.json"
@@ -71,6 +71,6 @@ def verdicts_file(cell: Cell, judge: str) -> PurePosixPath:
     return VERDICTS / f"{cell}.{judge}.jsonl"
 
 
-def leads_file(cell: Cell) -> PurePosixPath:
+def logprob_margins_file(cell: Cell) -> PurePosixPath:
     """Return where it lies how sure the model was of each token of a cell."""
-    return LEADS / f"{cell}.jsonl"
+    return LOGPROB_MARGINS / f"{cell}.jsonl"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kit.bundle.archive import write_zip
 from kit.bundle.signing.seal import seal
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,15 +27,15 @@ def require_free(out: Path) -> None:
     """Make sure that a bundle can be written without overwriting anything.
 
     Raises:
-        Trouble: the folder or its zip exists, or the name is not one for a new folder.
+        OperationalError: the folder or its zip exists, or the name is not one for a new folder.
     """
     if out.name in ("", ".."):
-        raise Trouble.of(out, "is not a name for a new folder", "choose another --out")
+        raise OperationalError.of(out, "is not a name for a new folder", "choose another --out")
     # A run that was killed at its very end has left a finished zip beside its partial folder.
     ours = {archive_of(out)} if _partial(out).exists() else set()
     taken = [path for path in (out, archive_of(out)) if os.path.lexists(path) and path not in ours]
     if taken:
-        raise Trouble.of(taken[0], "exists already", "choose another --out, or remove it")
+        raise OperationalError.of(taken[0], "exists already", "choose another --out, or remove it")
 
 
 def fresh_partial(out: Path) -> Path:

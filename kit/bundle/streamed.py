@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from kit.bundle import layout
-from kit.core.errors import Finding
-from kit.core.rows import Completion, Judgement, Leads, stream_rows
+from kit.core.errors import CheckFailed
+from kit.core.rows import Completion, Judgement, LogprobMargins, stream_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
     from pathlib import Path, PurePosixPath
 
-Answer = TypeVar("Answer", Completion, Judgement, Leads)
+Answer = TypeVar("Answer", Completion, Judgement, LogprobMargins)
 
 
 class _Streamed(Sequence[Answer]):
@@ -53,7 +53,7 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
         """Yield the rows.
 
         Raises:
-            Finding: a line is not such a row, answers another prompt, or is (not) withheld; or their number is wrong.
+            CheckFailed: a line is not such a row, answers another prompt, or is (not) withheld; or there are too few.
             OSError: the file cannot be read.
         """
         path = self.folder / self.name
@@ -64,11 +64,11 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
             self._check(row, number, asked)
             if isinstance(row, Completion) and (row.withheld is not None) != self.withheld:
                 what = "withholds texts" if row.withheld else "holds texts"
-                raise Finding.of(path, f"{what}, and {layout.REDACTION} says otherwise")
+                raise CheckFailed.of(path, f"{what}, and {layout.REDACTION} says otherwise")
             yield row
         number += sum(1 for _ in rows)
         if number != len(self.prompt_ids):
-            raise Finding.of(path, f"has {number} rows for {len(self.prompt_ids)} prompts")
+            raise CheckFailed.of(path, f"has {number} rows for {len(self.prompt_ids)} prompts")
 
     def picked(self, prompts: Container[str]) -> Iterator[Answer]:
         """Yield the rows of some prompts; the others are neither parsed nor checked."""
@@ -83,7 +83,7 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
     def _check(self, row: Answer, number: int, asked: str) -> None:
         if row.prompt_id != asked:
             what = f"answers {row.prompt_id!r} where the prompt is {asked!r}"
-            raise Finding.of(f"{self.folder / self.name}:{number}", what)
+            raise CheckFailed.of(f"{self.folder / self.name}:{number}", what)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +102,6 @@ def picked(rows: Sequence[Answer], prompts: Container[str]) -> Iterator[Answer]:
     """Return the rows of some prompts; of a file, no others are parsed.
 
     Raises:
-        Finding: such a row is malformed, or answers another prompt.
+        CheckFailed: such a row is malformed, or answers another prompt.
     """
     return rows.picked(prompts) if isinstance(rows, RowFile) else (row for row in rows if row.prompt_id in prompts)

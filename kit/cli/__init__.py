@@ -19,7 +19,7 @@ from kit.core.errors import KitError, Problem
 if TYPE_CHECKING:
     from types import FrameType
 
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
 
 COMMANDS = (
     *("init", "pin", "fetch", "check", "reproduce", "verify", "diff", "receipt", "report", "export", "rejudge"),
@@ -69,17 +69,17 @@ def group() -> None:
     """Hold the commands."""
 
 
-def main(seams: Seams | None = None) -> None:
+def main(backends: Backends | None = None) -> None:
     """Run the command line and end the process with the kit's exit code.
 
     Args:
-        seams: what `kit reproduce` does the heavy work with; the real trainer and engine, unless a test has others.
+        backends: what `kit reproduce` does the heavy work with; the real trainer and engine, unless a test has others.
     """
     _prepare_streams()
     # As a container's first process, the kit would not hear of it at all.
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = _exit_code(seams)
+        code = _exit_code(backends)
         sys.stdout.flush()
     except (OSError, _ReaderGoneError):
         # Nothing more can be written: whoever read our output has heard enough, or the disk is full.
@@ -89,9 +89,9 @@ def main(seams: Seams | None = None) -> None:
     sys.exit(code)
 
 
-def _exit_code(seams: Seams | None) -> int:
+def _exit_code(backends: Backends | None) -> int:
     try:
-        return int(group.main(prog_name="kit", standalone_mode=False, obj=seams) or 0)
+        return int(group.main(prog_name="kit", standalone_mode=False, obj=backends) or 0)
     except (KitError, OSError) as error:
         known = as_kit_error(error)
         show_problems(known.problems)

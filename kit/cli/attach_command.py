@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.sources import is_bundle
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -64,4 +64,4 @@ def _write_checklist(bundle: Path, out: Path | None, *, replace: bool) -> None:
 
 def _require_free(out: Path, *, replace: bool) -> None:
     if out.exists() and not replace:
-        raise Trouble.of(out, "is there already", "choose another name with --out, or --replace it")
+        raise OperationalError.of(out, "is there already", "choose another name with --out, or --replace it")

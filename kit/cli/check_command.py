@@ -13,7 +13,7 @@ from kit.cli.present import errors_as_json, json_option, problems_json, show_jso
 if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.run.preflight.forecast import Forecast
-    from kit.run.preflight.prompt_preview import ShownPrompt
+    from kit.run.preflight.prompt_preview import RenderedPrompt
     from kit.spec.manifest.load import LoadedManifest
 
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="With --plan or --rehearse: where `kit reproduce --store` finds finished steps; else those of a cut-off run.",
 )
-@click.option("--fit", "with_fit", is_flag=True, help="Print what each step needs of which device, and all lengths.")
+@click.option(
+    "--resources", "with_fit", is_flag=True, help="Print what each step needs of which device, and all lengths."
+)
 @click.option(
     "--accelerator",
     "planned",
@@ -49,7 +51,7 @@ def command(  # noqa: PLR0913 - one for each option
     *,
     strict: bool,
     with_plan: bool,
-    with_fit: bool,
+    with_resources: bool,
     rehearse: bool,
     show_prompt: bool,
     as_json: bool,
@@ -61,7 +63,7 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from kit.cli.environ import environment, places
     from kit.cli.fetch_command import absence_problems
-    from kit.cli.resources import planned_fit
+    from kit.cli.resources import planned_resources
     from kit.run.preflight.check import check
     from kit.spec.manifest.load import load_manifest
 
@@ -73,7 +75,9 @@ def command(  # noqa: PLR0913 - one for each option
         here = environment(switches)  # type: ignore[arg-type]  # the schema guards it
         absent = absence_problems(loaded)
         report = check(loaded, here, absent)
-        fitted = None if report.problems else planned_fit(loaded, here, planned, ctx.obj, is_counted=with_fit)
+        fitted = (
+            None if report.problems else planned_resources(loaded, here, planned, ctx.obj, is_counted=with_resources)
+        )
         report.problems.extend(fitted.problems if fitted else [])
         forecast = _forecast(loaded, here, store) if with_plan and not report.problems else None
         shown = _shown(ctx, loaded, here) if show_prompt and not report.problems else []
@@ -91,7 +95,7 @@ def command(  # noqa: PLR0913 - one for each option
         }
         if with_plan:
             document["plan"] = forecast.to_json() if forecast else None
-        document["fit"] = fitted.to_json() if fitted else None
+        document["resources"] = fitted.to_json() if fitted else None
         if rehearse:
             document["rehearsal"] = rehearsal
         if show_prompt:
@@ -101,7 +105,7 @@ def command(  # noqa: PLR0913 - one for each option
     show_problems(report.problems)
     show_differences(report.differences, as_problems=strict)
     show_warnings([*report.notes, *(fitted.warnings if fitted else [])])
-    if fitted and with_fit:
+    if fitted and with_resources:
         from kit.cli.resource_table import render as render_fit
 
         click.echo(render_fit(fitted))
@@ -119,22 +123,22 @@ def command(  # noqa: PLR0913 - one for each option
     ctx.exit(code)
 
 
-def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[ShownPrompt]:
-    from kit.cli.backends import installed_seams
+def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[RenderedPrompt]:
+    from kit.cli.backends import available_backends
     from kit.run.preflight.prompt_preview import show_prompts
 
-    seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
-    return show_prompts(loaded, seams, cast("dict[str, str]", here["switches"]))
+    backends = ctx.obj or available_backends(cast("dict[str, str]", here["packages"]))
+    return show_prompts(loaded, backends, cast("dict[str, str]", here["switches"]))
 
 
 def _rehearsed(
     ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json], store: Path | None
 ) -> dict[str, Json]:
-    from kit.cli.backends import installed_seams
+    from kit.cli.backends import available_backends
     from kit.cli.rehearsing import rehearsed
 
-    seams = ctx.obj or installed_seams(cast("dict[str, str]", here["packages"]))
-    return rehearsed(loaded, here, store or _work_folder(loaded), seams)
+    backends = ctx.obj or available_backends(cast("dict[str, str]", here["packages"]))
+    return rehearsed(loaded, here, store or _work_folder(loaded), backends)
 
 
 def _forecast(loaded: LoadedManifest, here: dict[str, Json], store: Path | None) -> Forecast:

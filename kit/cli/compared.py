@@ -28,8 +28,8 @@ def compare_bundles(a: Path, b: Path, margin: float | None = None, key: Redactio
     """Read two bundles and compare them; their signatures are `kit verify`'s business.
 
     Raises:
-        Finding: a bundle is malformed, or was redacted with another key.
-        Trouble: a bundle cannot be read.
+        CheckFailed: a bundle is malformed, or was redacted with another key.
+        OperationalError: a bundle cannot be read.
     """
     return compare_and_render(a, b, margin, key)[0]
 
@@ -40,8 +40,8 @@ def compare_and_render(
     """Compare two bundles, and write the page if it is wanted.
 
     Raises:
-        Finding: a bundle is malformed, or was redacted with another key.
-        Trouble: a bundle cannot be read.
+        CheckFailed: a bundle is malformed, or was redacted with another key.
+        OperationalError: a bundle cannot be read.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
         left, right = open_contents(first), open_contents(second)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def environment(switches: Mapping[str, str] | None = None) -> dict[str, Json]:
     """Return this machine's environment record, with a manifest's switches or the kit's own.
 
     Raises:
-        Trouble: KIT_IMAGE is no digest.
+        OperationalError: KIT_IMAGE is no digest.
     """
     from kit.spec.environment.image import is_image_digest
     from kit.spec.environment.record import record_environment
@@ -46,7 +46,7 @@ def environment(switches: Mapping[str, str] | None = None) -> dict[str, Json]:
     if image and not is_image_digest(image):
         what = f"{image!r} is not an image's digest, sha256: and 64 small hexadecimal digits"
         remedy = f'docker run -e {IMAGE_VARIABLE}="$(docker image inspect --format {{{{.Id}}}} IMAGE)" …'
-        raise Trouble.of(IMAGE_VARIABLE, what, remedy)
+        raise OperationalError.of(IMAGE_VARIABLE, what, remedy)
     return record_environment(image=image, visible_devices=visible_devices(), pinned_switches=switches)
 
 
@@ -64,7 +64,7 @@ def config_folder() -> Path:
     """Return the user's own configuration folder for the kit (XDG Base Directory).
 
     Raises:
-        Trouble: the user has no home.
+        OperationalError: the user has no home.
     """
     return _users_folder("XDG_CONFIG_HOME", ".config") / "kit"
 
@@ -73,7 +73,7 @@ def hub_folder() -> Path:
     """Return the folder of what was downloaded from the Hub, where its own library looks for it.
 
     Raises:
-        Trouble: the user has no home.
+        OperationalError: the user has no home.
     """
     named = os.environ.get("HF_HOME")
     return Path(named) if named else _users_folder("XDG_CACHE_HOME", ".cache") / "huggingface"
@@ -85,7 +85,7 @@ def places(root: Path) -> Places:
     from kit.spec.manifest.places import Places
 
     cache = memory = None
-    with suppress(Trouble):  # who has no home can do without either
+    with suppress(OperationalError):  # who has no home can do without either
         cache = _hub_cache()
         memory = _users_folder("XDG_CACHE_HOME", ".cache") / "kit" / "digests.json"
     return Places(root, cache, Digests(memory))
@@ -98,7 +98,7 @@ def hub() -> HubClient | None:
 
     try:
         cache = _hub_cache()
-    except Trouble:
+    except OperationalError:
         return None
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
@@ -133,8 +133,8 @@ def signer(key: str | None) -> Signer:
     A key is named by its file, or, where the SSH agent holds it, by its `.pub` file or as `agent:SHA256:…`.
 
     Raises:
-        Trouble: the key cannot be read or made, or the agent does not hold it.
-        Finding: the file is no key that the kit can sign with.
+        OperationalError: the key cannot be read or made, or the agent does not hold it.
+        CheckFailed: the file is no key that the kit can sign with.
     """
     from kit.bundle.signing.keys import load_private_key, read_public_key
     from kit.bundle.signing.public_key import fingerprint
@@ -156,7 +156,7 @@ def signer(key: str | None) -> Signer:
             return made
     try:
         return load_private_key(path)
-    except Trouble as error:
+    except OperationalError as error:
         is_encrypted = any("is encrypted" in problem.what for problem in error.problems)
         if not is_encrypted or not sys.stdin.isatty():
             raise
@@ -168,8 +168,8 @@ def redaction_key(path: Path | None) -> RedactionKey:
     """Return the redaction key: the one that is named, else the user's own; it is made where there is none.
 
     Raises:
-        Trouble: the key cannot be read or made.
-        Finding: the file is no redaction key.
+        OperationalError: the key cannot be read or made.
+        CheckFailed: the file is no redaction key.
     """
     from kit.review.redact.key import make_redaction_key, read_redaction_key
 
@@ -187,7 +187,7 @@ def _in_agent(wanted: str) -> Signer:
     path = os.environ.get(AGENT_VARIABLE)
     if not path:
         remedy = "start an agent and add the key: eval $(ssh-agent); ssh-add"
-        raise Trouble.of(AGENT_VARIABLE, "is not set, so there is no SSH agent to sign with", remedy)
+        raise OperationalError.of(AGENT_VARIABLE, "is not set, so there is no SSH agent to sign with", remedy)
     return agent_signer(Path(path), wanted)
 
 
@@ -196,7 +196,7 @@ def _users_folder(variable: str, default: str) -> Path:
         return Path(os.environ.get(variable) or Path.home() / default)
     except RuntimeError as error:
         remedy = "set it; a signing key can also be named with --key"
-        raise Trouble.of("HOME", "is not set, so there is no place for what is yours", remedy) from error
+        raise OperationalError.of("HOME", "is not set, so there is no place for what is yours", remedy) from error
 
 
 def _new_key(path: Path) -> KeySigner:
@@ -204,9 +204,9 @@ def _new_key(path: Path) -> KeySigner:
 
     try:
         return generate_key(path, "kit")
-    except Trouble as error:
+    except OperationalError as error:
         remedy = "name a key of yours with --key"
-        raise Trouble(replace(one, remedy=one.remedy or remedy) for one in error.problems) from error
+        raise OperationalError(replace(one, remedy=one.remedy or remedy) for one in error.problems) from error
 
 
 def _keep(path: Path) -> str:

@@ -11,7 +11,7 @@ import click
 
 from kit.cli.differences import difference_line
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -166,5 +166,5 @@ def _strings(here: Environment, field: str) -> dict[str, str]:
 def _or_none(find: Callable[[], Path]) -> Path | None:
     try:
         return find()
-    except Trouble:
+    except OperationalError:
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 
 @click.command("extract")
@@ -31,7 +31,7 @@ def command(paper: Path, out: Path, signer: str | None, *, replace: bool, as_jso
         signers = named_signers(signer)
         evidence = of_attachments(attachments(paper), paper, Places(out))
         if problem := signer_problem(str(paper), evidence.fingerprint, signers):
-            raise Finding([problem])
+            raise CheckFailed([problem])
         files = {out / name: data for name, data in evidence.files.items()}
         write_files(files, replace=replace)
     if as_json:

@@ -9,7 +9,7 @@ import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def fetched(loaded: LoadedManifest) -> tuple[int, int]:
     """Bring what is absent; return how many files and how many bytes.
 
     Raises:
-        Trouble: it cannot be had, or did not arrive as it was pinned; all problems at once.
+        OperationalError: it cannot be had, or did not arrive as it was pinned; all problems at once.
     """
     from kit.cli.environ import hub
     from kit.spec.manifest.fetch import absent_files, fetch, preflight
@@ -105,4 +105,4 @@ def _not_here(loaded: LoadedManifest, absent: Sequence[Absent], size: int) -> Pr
 
 def _stop_at(problems: list[Problem]) -> None:
     if problems:
-        raise Trouble(problems)
+        raise OperationalError(problems)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 
 
 @click.command("hash")
@@ -21,14 +21,14 @@ def command(path: Path, *, as_json: bool) -> None:
     with errors_as_json(as_json=as_json):
         try:
             if path.exists() and not path.is_dir() and not path.is_file():
-                raise Trouble.of(path, "is neither a file nor a folder", "name something that ends")
+                raise OperationalError.of(path, "is neither a file nor a folder", "name something that ends")
             names = regular_files(path) if path.is_dir() else [path.name]
             root = path if path.is_dir() else path.parent
             digests = {name: file_digest(root / name) for name in names}
         except UnsafePathError as error:
-            raise Finding.of(path, str(error)) from error
+            raise CheckFailed.of(path, str(error)) from error
         except OSError as error:
-            raise Trouble.of(path, f"cannot be read ({error.strerror})", "check the name") from error
+            raise OperationalError.of(path, f"cannot be read ({error.strerror})", "check the name") from error
     if as_json:
         show_json(dict(digests))
         return

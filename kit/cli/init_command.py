@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 
 @click.command("init")
@@ -25,10 +25,10 @@ def command(path: Path, kind: str) -> None:
     from kit.spec.manifest.starter import starter_text
 
     if os.path.lexists(path):
-        raise Trouble.of(path, "exists already", "choose another name")
+        raise OperationalError.of(path, "exists already", "choose another name")
     try:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(starter_text(kind))
     except OSError as error:
-        raise Trouble.of(path, f"cannot be written ({error.strerror})", "choose another place") from error
+        raise OperationalError.of(path, f"cannot be written ({error.strerror})", "choose another place") from error
     click.echo(f"wrote {path}: edit it, then run: kit pin {path}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 
 @click.command("keygen")
@@ -21,6 +21,8 @@ def command(path: Path, comment: str) -> None:
     from kit.bundle.signing.public_key import fingerprint
 
     if not comment.isprintable():
-        raise Trouble.of("--comment", "is not a line of printable text", "leave it out, or use letters and digits")
+        raise OperationalError.of(
+            "--comment", "is not a line of printable text", "leave it out, or use letters and digits"
+        )
     signer = generate_key(path, comment)
     click.echo(f"{fingerprint(signer.public_key)}  {path}")

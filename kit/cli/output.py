@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.bundle.files import open_file
-from kit.core.errors import Problem, Trouble
+from kit.core.errors import OperationalError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,16 +19,16 @@ def write_files(files: Mapping[Path, bytes], *, replace: bool) -> None:
     """Write files and tell of each, or none where one that is there would be lost.
 
     Raises:
-        Trouble: a file is there and says something else, or is a link.
-        Finding: something is there that is no file.
+        OperationalError: a file is there and says something else, or is a link.
+        CheckFailed: something is there that is no file.
         OSError: a file cannot be read or written.
     """
     if links := [path for path in files if path.is_symlink()]:
         what = "is a link, and what it leads to would be written"
-        raise Trouble(Problem(str(path), what, "remove it") for path in links)
+        raise OperationalError(Problem(str(path), what, "remove it") for path in links)
     others = [path for path, data in files.items() if path.exists() and _is_other(path, data)]
     if others and not replace:
-        raise Trouble(
+        raise OperationalError(
             Problem(str(path), "is there and says something else", "--replace replaces it") for path in others
         )
     for path, data in files.items():

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.spec.environment.image import in_image
 from kit.spec.environment.mounts import outlives_container
 
@@ -29,7 +29,7 @@ def bundle_place(loaded: LoadedManifest, out: Path | None, temporary: Path) -> P
     for temporary files.
 
     Raises:
-        Trouble: there is no such folder.
+        OperationalError: there is no such folder.
     """
     from kit.bundle.publish import require_free
 
@@ -37,7 +37,7 @@ def bundle_place(loaded: LoadedManifest, out: Path | None, temporary: Path) -> P
     require_free(target)
     try:
         _make_parent(target)
-    except Trouble:
+    except OperationalError:
         if out or not in_image() or outlives_container(target):
             raise
         target = free_name(temporary / BUNDLES, loaded)
@@ -71,17 +71,17 @@ def require_mounted(path: Path) -> None:
     """Make sure that a file of the user's can be read, which in a container was perhaps forgotten to be mounted.
 
     Raises:
-        Trouble: it is not in the container, or not for the user that the container runs as.
+        OperationalError: it is not in the container, or not for the user that the container runs as.
     """
     if not in_image():
         return
     mount = f'docker run {AS_YOU} -v "$PWD:{Path.cwd()}" …'
     if not path.exists():
         remedy = f"mount the folder that holds it, and name it relative to that: {mount}"
-        raise Trouble.of(path, "is not in the container", remedy)
+        raise OperationalError.of(path, "is not in the container", remedy)
     if not os.access(path, os.R_OK):
         what = f"may not be read by user {os.getuid()}, whom the container runs as"
-        raise Trouble.of(path, what, f"run it as you: {mount}")
+        raise OperationalError.of(path, what, f"run it as you: {mount}")
 
 
 def require_temporary_folder(variables: Mapping[str, str], *, for_kernels: bool) -> Path:
@@ -92,7 +92,7 @@ def require_temporary_folder(variables: Mapping[str, str], *, for_kernels: bool)
         for_kernels: whether the GPU's libraries compile and load kernels, which would fail in the middle of a run.
 
     Raises:
-        Trouble: there is none that can be written to; or every folder that kernels could go to is mounted `noexec`.
+        OperationalError: none can be written to; or every folder that kernels could go to is mounted `noexec`.
     """
     from kit.run.backends.worker.home import can_hold_programs
 
@@ -100,11 +100,15 @@ def require_temporary_folder(variables: Mapping[str, str], *, for_kernels: bool)
         folder = tempfile.gettempdir()
     except FileNotFoundError as error:
         remedy = "docker run --tmpfs /tmp:exec …" if in_image() else "set TMPDIR to a folder of yours"
-        raise Trouble.of("temporary files", "there is no folder for them that can be written to", remedy) from error
+        raise OperationalError.of(
+            "temporary files", "there is no folder for them that can be written to", remedy
+        ) from error
     home = variables.get("HOME", "")
     if for_kernels and not can_hold_programs(home) and not can_hold_programs(folder):
         remedy = "docker run --tmpfs /tmp:exec …" if in_image() else "set TMPDIR to a folder that is not"
-        raise Trouble.of(folder, "is mounted noexec, and a GPU's kernels are compiled and loaded there", remedy)
+        raise OperationalError.of(
+            folder, "is mounted noexec, and a GPU's kernels are compiled and loaded there", remedy
+        )
     return Path(folder)
 
 
@@ -113,9 +117,9 @@ def _make_parent(target: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Trouble.of(folder, f"cannot be made ({error.strerror})", _remedy(folder)) from error
+        raise OperationalError.of(folder, f"cannot be made ({error.strerror})", _remedy(folder)) from error
     if not os.access(folder, os.W_OK):
-        raise Trouble.of(folder, "cannot be written to", _remedy(folder))
+        raise OperationalError.of(folder, "cannot be written to", _remedy(folder))
 
 
 def _remedy(folder: Path) -> str:

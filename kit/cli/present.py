@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.core.errors import KitError, Problem, Trouble
+from kit.core.errors import KitError, OperationalError, Problem
 from kit.core.escaping import on_one_line
 
 if TYPE_CHECKING:
@@ -83,4 +83,6 @@ def as_kit_error(error: KitError | OSError) -> KitError:
     if isinstance(error, KitError):
         return error
     where = "output" if error.filename is None else os.fsdecode(error.filename)
-    return Trouble.of(where, f"cannot be read or written ({error.strerror})", "check name, space and permissions")
+    return OperationalError.of(
+        where, f"cannot be read or written ({error.strerror})", "check name, space and permissions"
+    )

@@ -9,17 +9,17 @@ from kit.core.escaping import on_one_line, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kit.run.preflight.prompt_preview import ShownPrompt
+    from kit.run.preflight.prompt_preview import RenderedPrompt
 
 _WIDTH = 100
 
 
-def render(shown: Sequence[ShownPrompt]) -> str:
+def render(shown: Sequence[RenderedPrompt]) -> str:
     """Return one block a way of asking; of text that a stranger wrote, nothing hidden stays hidden."""
     return "\n\n".join("\n".join(_block(one)) for one in shown)
 
 
-def _block(one: ShownPrompt) -> Iterator[str]:
+def _block(one: RenderedPrompt) -> Iterator[str]:
     yield f"{one.evaluation} ({', '.join(one.arms)}): prompt {on_one_line(one.prompt_id)}, {len(one.tokens)} tokens"
     yield from (f"  | {line}" for line in visible(one.text).split("\n"))
     yield from _wrapped([f"{token}:{on_one_line(text)}" for token, text in one.tokens])

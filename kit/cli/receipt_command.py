@@ -8,7 +8,7 @@ import click
 
 from kit.cli.diff_command import GRADES
 from kit.cli.present import errors_as_json, json_option, key_option, show_json
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 
 @click.command("receipt")
@@ -54,7 +54,7 @@ def command(
 
     with errors_as_json(as_json=as_json):
         if out.exists():
-            raise Trouble.of(out, "exists already", "choose another --out: a receipt is never overwritten")
+            raise OperationalError.of(out, "exists already", "choose another --out: a receipt is never overwritten")
         receipt, envelope = make_receipt(a, b, signer(key), required=Grade(require), margin=margin, time=now())
         with out.open("xb") as stream:
             stream.write(envelope)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kit.cli.present import errors_as_json, json_option, show_json
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
     from kit.review.redact.bundle import Redacted
@@ -72,7 +72,7 @@ def _open(bundle: Path, records: tuple[str, ...], key: Path | None, out: Path | 
     """Write what opens records of a whole bundle.
 
     Raises:
-        Trouble: there is no key, or `out` exists.
+        OperationalError: there is no key, or `out` exists.
     """
     from kit.bundle.archive import open_bundle
     from kit.bundle.contents import load_contents
@@ -87,7 +87,7 @@ def _open(bundle: Path, records: tuple[str, ...], key: Path | None, out: Path | 
         show_json(document)
         return
     if os.path.lexists(out):
-        raise Trouble.of(out, "exists already", "choose another --out, or remove it")
+        raise OperationalError.of(out, "exists already", "choose another --out, or remove it")
     with out.open("x", encoding="utf-8", newline="\n") as stream:
         stream.write(json.dumps(document, indent=2) + "\n")
     click.echo(f"wrote {out}", err=True)

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kit.core.canonical import Json
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.spec.manifest.load import LoadedManifest
 
 FOLDER = "rehearsal"
 """Below a store: what was rehearsed, which a run never takes for a result."""
 
 
-def rehearsed(loaded: LoadedManifest, here: dict[str, Json], store: Path, seams: Seams) -> dict[str, Json]:
+def rehearsed(loaded: LoadedManifest, here: dict[str, Json], store: Path, backends: Backends) -> dict[str, Json]:
     """Rehearse what is not done yet, and return what the run's record says of it.
 
     Args:
         loaded: a manifest that `kit check` found nothing against.
         here: this machine's environment, with the switches that will be set.
         store: folder of the run's steps.
-        seams: what does the heavy work.
+        backends: what does the heavy work.
 
     Raises:
-        Finding: something is wrong with what the model would see.
-        Trouble: a step of the rehearsal failed.
+        CheckFailed: something is wrong with what the model would see.
+        OperationalError: a step of the rehearsal failed.
     """
     from kit.cli.progress import shown_progress
     from kit.run.plan import make_plan
@@ -37,8 +37,8 @@ def rehearsed(loaded: LoadedManifest, here: dict[str, Json], store: Path, seams:
     from kit.run.store import Store
 
     switches = cast("dict[str, str]", here["switches"])
-    if problems := prompt_problems(loaded, show_prompts(loaded, seams, switches)):
-        raise Finding(problems)
+    if problems := prompt_problems(loaded, show_prompts(loaded, backends, switches)):
+        raise CheckFailed(problems)
     with shown_progress() as progress:
         return rehearse(
             loaded,
@@ -46,6 +46,6 @@ def rehearsed(loaded: LoadedManifest, here: dict[str, Json], store: Path, seams:
             switches,
             run_store=Store(store),
             store=Store(store / FOLDER),
-            seams=seams,
+            backends=backends,
             progress=progress,
         ).to_json()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.run.pipeline import Outcome
     from kit.spec.manifest.load import LoadedManifest
 
@@ -94,7 +94,7 @@ def command(
 def _named(judge: str) -> tuple[str, Path]:
     name, equals, file = judge.partition("=")
     if not (name and equals and file):
-        raise Trouble.of("--judge", f"{judge!r} is not NAME=FILE", "for example --judge llm=judge.json")
+        raise OperationalError.of("--judge", f"{judge!r} is not NAME=FILE", "for example --judge llm=judge.json")
     return name, Path(file)
 
 
@@ -117,12 +117,12 @@ def _rejudge(
     out: Path | None,
     store: Path | None,
     key: str | None,
-    seams: Seams | None,
+    backends: Backends | None,
     *,
     asks: bool,
 ) -> Outcome:
     """Write the bundle; `asks` says whether a new judge asks a model."""
-    from kit.cli.backends import installed_seams
+    from kit.cli.backends import available_backends
     from kit.cli.environ import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder
     from kit.cli.progress import shown_progress
@@ -130,14 +130,14 @@ def _rejudge(
     from kit.run.store import Store
 
     here = environment()
-    if asks and seams is None:
-        seams = installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    if asks and backends is None:
+        backends = available_backends(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
     temporary = require_temporary_folder(inherited_variables(), for_kernels=asks and bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
     work = Store(store or target.with_name(target.name + ".work"))
     chosen = signer(key)
     with shown_progress() as progress:
-        outcome = rejudge(folder, loaded, here, target, store=work, seams=seams, signer=chosen, progress=progress)
+        outcome = rejudge(folder, loaded, here, target, store=work, backends=backends, signer=chosen, progress=progress)
     if store is None:
         work.remove()
     if note := passing_note(target, out):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.cli.backends import installed_seams
+from kit.cli.backends import available_backends
 from kit.cli.differences import show_differences
 from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices, show_warnings
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from kit.review.diff.compare import Comparison
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.run.pipeline import Outcome
     from kit.run.store import Store
     from kit.spec.manifest.load import LoadedManifest
@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913 - one for each option
 
     with errors_as_json(as_json=as_json):
         require_mounted(source)
-        wanted = _Wanted(out=out, store=store, key=key, seams=ctx.obj, rehearse=rehearse, strict=strict)
+        wanted = _Wanted(out=out, store=store, key=key, backends=ctx.obj, rehearse=rehearse, strict=strict)
         comparison, stated = None, None
         if is_bundle(source):
             outcome, comparison, loaded = _rerun(source, root, wanted)
@@ -84,7 +84,7 @@ class _Wanted:
     out: Path | None
     store: Path | None
     key: str | None
-    seams: Seams | None
+    backends: Backends | None
     rehearse: bool
     strict: bool
 
@@ -123,13 +123,13 @@ def _run(loaded: LoadedManifest, wanted: _Wanted) -> Outcome:
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder, work_folder
     from kit.cli.progress import shown_progress
     from kit.cli.rehearsing import rehearsed
-    from kit.cli.resources import require_fit
+    from kit.cli.resources import require_resources
     from kit.run.pipeline import Before, run
     from kit.run.preflight.check import check
     from kit.run.store import Store
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
-    seams = wanted.seams or installed_seams(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    backends = wanted.backends or available_backends(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
     temporary = require_temporary_folder(inherited_variables(), for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, wanted.out, temporary)
     fetched(loaded)
@@ -137,21 +137,21 @@ def _run(loaded: LoadedManifest, wanted: _Wanted) -> Outcome:
     show_differences(report.differences, as_problems=wanted.strict)
     show_warnings(report.notes)
     if report.problems or (wanted.strict and report.differences):
-        raise Finding(report.problems)
-    require_fit(loaded, here, target.parent, seams)
+        raise CheckFailed(report.problems)
+    require_resources(loaded, here, target.parent, backends)
     note = passing_note(target, wanted.out)
     if note:
         click.echo(note, err=True)
     work = Store(wanted.store or work_folder(target))
     chosen = signer(wanted.key)
-    rehearsal = rehearsed(loaded, here, work.root, seams) if wanted.rehearse else None
+    rehearsal = rehearsed(loaded, here, work.root, backends) if wanted.rehearse else None
     with shown_progress() as progress:
         outcome = run(
             loaded,
             here,
             target,
             store=work,
-            seams=seams,
+            backends=backends,
             signer=chosen,
             progress=progress,
             before=Before(notes=report.notes, rehearsal=rehearsal),
@@ -174,11 +174,11 @@ def _conclude(
     from kit.review.diff.document import to_json
     from kit.review.diff.grade import Grade
     from kit.review.diff.text import render
-    from kit.stats.expected import hold
+    from kit.stats.expected import check_expected
 
     found = notices(Results(loaded.manifest, outcome.metrics), loaded.arms)
     expect = loaded.manifest.expect
-    held = hold(expect, outcome.metrics) if expect else []
+    held = check_expected(expect, outcome.metrics) if expect else []
     wanted = Grade(expect.grade) if expect and comparison and comparison.same_environment else Grade.EQUIVALENT
     agrees = all(one.is_met for one in held) and (
         comparison is None or comparison.agrees(comparison.attainable(wanted))

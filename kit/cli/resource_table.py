@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
     from kit.run.preflight.context import Window
     from kit.run.preflight.need import Need
-    from kit.run.preflight.resources import Fit
+    from kit.run.preflight.resources import ResourceEstimate
 
 _MEMORY = ("step", "arms", "needs", "of", "made of")
 _LENGTHS = ("texts", "longest", "with what may follow", "of", "beyond")
 
 
-def render(fit: Fit) -> str:
+def render(fit: ResourceEstimate) -> str:
     """Return the tables as lines of text."""
     memory = [_MEMORY, *map(_memory_row, fit.needs)]
     lengths = [_LENGTHS, *map(_length_row, fit.windows)]
     disk = [
-        f"disk: up to {in_gib(room.likely)} in {on_one_line(str(room.folder))}, {in_gib(room.free)} free"
-        for room in fit.rooms
+        f"disk: up to {in_gib(usage.likely)} in {on_one_line(str(usage.folder))}, {in_gib(usage.free)} free"
+        for usage in fit.disk_usages
     ]
     counted = all(one.lengths.is_counted for one in fit.windows)
     note = (

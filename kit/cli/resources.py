@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.cli.present import show_warnings
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.core.canonical import Json
-    from kit.run.executor import Seams
-    from kit.run.preflight.resources import Fit, Tokenizing
+    from kit.run.executor import Backends
+    from kit.run.preflight.resources import ResourceEstimate, Tokenizing
     from kit.spec.manifest.load import LoadedManifest
 
 
-def require_fit(loaded: LoadedManifest, here: dict[str, Json], workspace: Path, seams: Seams) -> None:
+def require_resources(loaded: LoadedManifest, here: dict[str, Json], workspace: Path, backends: Backends) -> None:
     """Say what may not fit this machine; count tokens only where their bytes leave a doubt.
 
     Raises:
-        Finding: it does not fit.
-        Trouble: the model's tokenizer cannot be loaded.
+        CheckFailed: it does not fit.
+        OperationalError: the model's tokenizer cannot be loaded.
     """
     from kit.run.preflight.ability import ability_problems
     from kit.run.preflight.machine import machine_here
@@ -30,23 +30,23 @@ def require_fit(loaded: LoadedManifest, here: dict[str, Json], workspace: Path, 
 
     machine = machine_here(here)
     if unable := ability_problems(loaded, machine, _packages(here), capabilities(here)):
-        raise Finding(unable)
+        raise CheckFailed(unable)
     found = fit(loaded, machine, workspace)
     if found.is_in_doubt:
-        found = fit(loaded, machine, workspace, tokenizing(seams, here))
+        found = fit(loaded, machine, workspace, tokenizing(backends, here))
     show_warnings(found.warnings)
     if found.problems:
-        raise Finding(found.problems)
+        raise CheckFailed(found.problems)
 
 
-def planned_fit(
+def planned_resources(
     loaded: LoadedManifest,
     here: dict[str, Json],
     accelerators_gib: Sequence[float],
-    seams: Seams | None,
+    backends: Backends | None,
     *,
     is_counted: bool,
-) -> Fit:
+) -> ResourceEstimate:
     """Return whether it fits the accelerators that are named, this machine, or that which was pinned, in this order."""
     from kit.run.preflight.ability import ability_problems
     from kit.run.preflight.machine import machine_here, machine_pinned, machine_planned
@@ -59,7 +59,7 @@ def planned_fit(
         # Whoever checks on a laptop, or before renting, wants to know of the machine that it is for.
         machine = machine_pinned(loaded.manifest.environment) or machine
     known = [] if accelerators_gib else capabilities(here)
-    found = fit(loaded, machine, Path(), tokenizing(seams, here) if is_counted else None)
+    found = fit(loaded, machine, Path(), tokenizing(backends, here) if is_counted else None)
     found.problems = [*ability_problems(loaded, machine, _packages(here), known), *found.problems]
     return found
 
@@ -76,7 +76,7 @@ def capabilities(here: dict[str, Json]) -> list[float]:
     return compute_capabilities(visible_devices()) if here["accelerators"] else []
 
 
-def tokenizing(seams: Seams | None, here: dict[str, Json]) -> Tokenizing | None:
+def tokenizing(backends: Backends | None, here: dict[str, Json]) -> Tokenizing | None:
     """Return who counts tokens; None in an install without the tokenizers."""
     from kit.cli.environ import inherited_variables
     from kit.run.backends.worker.process import Worker
@@ -84,5 +84,5 @@ def tokenizing(seams: Seams | None, here: dict[str, Json]) -> Tokenizing | None:
 
     if "transformers" not in _packages(here):
         return None
-    worker = seams.worker if seams else Worker(inherited_variables())
+    worker = backends.worker if backends else Worker(inherited_variables())
     return Tokenizing(worker, cast("dict[str, str]", here["switches"]))

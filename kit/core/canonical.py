@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import rfc8785
 
-from kit.core.errors import MAX_PROBLEMS, Finding, Problem, child_path
+from kit.core.errors import MAX_PROBLEMS, CheckFailed, Problem, child_path
 from kit.core.paths import open_at_once, read_at_most
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Json]]:
     """Yield the rows of a JSONL file, each read as strictly as a document.
 
     Raises:
-        Finding: a line is too long, not valid JSON, or not an object.
+        CheckFailed: a line is too long, not valid JSON, or not an object.
         OSError: the file cannot be read.
     """
     with open_at_once(path) as stream:
@@ -79,15 +79,15 @@ def lines_in(stream: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield the lines of an open JSONL file, unread; `name` is what problems call it.
 
     Raises:
-        Finding: a line is too long, or empty.
+        CheckFailed: a line is too long, or empty.
     """
     number = 0
     while line := stream.readline(MAX_ROW_BYTES + 1):
         number += 1
         if len(line) > MAX_ROW_BYTES:
-            raise Finding.of(f"{name}:{number}", f"the line is longer than {MAX_ROW_BYTES} bytes")
+            raise CheckFailed.of(f"{name}:{number}", f"the line is longer than {MAX_ROW_BYTES} bytes")
         if line.isspace():
-            raise Finding.of(f"{name}:{number}", "the line is empty", "remove it")
+            raise CheckFailed.of(f"{name}:{number}", "the line is empty", "remove it")
         yield line
 
 
@@ -95,12 +95,12 @@ def parse_row(line: bytes, where: str) -> dict[str, Json]:
     """Parse a line that must hold one object, and explain what is wrong with it.
 
     Raises:
-        Finding: it is not strict JSON, or not an object.
+        CheckFailed: it is not strict JSON, or not an object.
     """
     quick = quickly_parsed(line)
     row = parse_json(line, where) if quick is None else quick
     if not isinstance(row, dict):
-        raise Finding.of(where, "the line is not a JSON object")
+        raise CheckFailed.of(where, "the line is not a JSON object")
     return row
 
 
@@ -145,8 +145,8 @@ def read_json(path: Path) -> Json:
     """Read one JSON document.
 
     Raises:
-        Trouble: the file cannot be read.
-        Finding: it is not strict JSON; all problems at once.
+        OperationalError: the file cannot be read.
+        CheckFailed: it is not strict JSON; all problems at once.
     """
     return parse_json(read_at_most(path, MAX_BYTES, "this is not a document that the kit wrote"), str(path))
 
@@ -157,34 +157,36 @@ def parse_json(data: bytes, where: str, *, most_values: int = MAX_VALUES) -> Jso
     A number has one form, as in RFC 8785: 1.0 is read as 1, and 1e20 as the same double however it is written.
 
     Raises:
-        Finding: the text is not UTF-8 or not JSON, a key occurs twice, or a value cannot be read alike everywhere.
+        CheckFailed: the text is not UTF-8 or not JSON, a key occurs twice, or a value cannot be read alike everywhere.
     """
     if sum(map(data.count, (b",", b"[", b"{"))) > most_values:  # before anything is built of them
-        raise Finding.of(where, f"holds more than {most_values} values", "this is not a document that the kit wrote")
+        raise CheckFailed.of(
+            where, f"holds more than {most_values} values", "this is not a document that the kit wrote"
+        )
     value = _parse(data, where)
     problems: list[Problem] = []
     plain = _plain(value, "$", 0, where, problems)
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return plain
 
 
 def _parse(data: bytes, where: str) -> object:
     if not data.strip():
-        raise Finding.of(where, "is empty", "a JSON document holds one value")
+        raise CheckFailed.of(where, "is empty", "a JSON document holds one value")
     if data.startswith(codecs.BOM_UTF8):
-        raise Finding.of(where, "begins with a byte order mark", "save the file as UTF-8 without one")
+        raise CheckFailed.of(where, "begins with a byte order mark", "save the file as UTF-8 without one")
     try:
         return json.loads(data.decode(), object_pairs_hook=_Pairs, parse_constant=_Constant)
     except UnicodeDecodeError as error:
-        raise Finding.of(where, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
+        raise CheckFailed.of(where, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}" if b"\n" in data.strip() else f"column {error.colno}"
-        raise Finding.of(where, f"is not JSON: {error.msg} ({place})", "mend the text there") from error
+        raise CheckFailed.of(where, f"is not JSON: {error.msg} ({place})", "mend the text there") from error
     except RecursionError as error:
-        raise Finding.of(where, f"is nested deeper than {MAX_DEPTH} levels") from error
+        raise CheckFailed.of(where, f"is nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # all that is left of what the standard library raises
-        raise Finding.of(where, "holds a number with thousands of digits", "write a smaller number") from error
+        raise CheckFailed.of(where, "holds a number with thousands of digits", "write a smaller number") from error
 
 
 class _Pairs(list[tuple[str, object]]):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from kit.core.canonical import read_json
 from kit.core.digests import PREFIX, file_digest
-from kit.core.errors import KitError, Trouble
+from kit.core.errors import KitError, OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ class Digests:
         """Return the digest of each file; hashing and reading release the interpreter.
 
         Raises:
-            Trouble: a file cannot be read.
+            OperationalError: a file cannot be read.
         """
         known = self._recalled()
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -64,7 +64,7 @@ class Digests:
             digest = file_digest(path)
             return digest, key if key and key == _key(path) else None
         except OSError as error:
-            raise Trouble.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error
+            raise OperationalError.of(path, f"cannot be read ({error.strerror})", "check its permissions") from error
 
     def _recalled(self) -> dict[str, str]:
         if self._known is None:

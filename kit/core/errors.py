@@ -1,8 +1,8 @@
 """What can go wrong, said the same way everywhere.
 
 A `Problem` is one sentence about one place. A `KitError` carries all problems that were found at once, so that
-nobody mends them one by one. `Finding` means that the input was understood and is not right (exit code 1);
-`Trouble` means that the kit could not do its work (exit code 2).
+nobody mends them one by one. `CheckFailed` means that the input was understood and is not right (exit code 1);
+`OperationalError` means that the kit could not do its work (exit code 2).
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ class KitError(Exception):
         return cls([Problem(str(where), what, remedy, path)])
 
 
-class Finding(KitError):  # noqa: N818 - the word that the design uses
+class CheckFailed(KitError):  # noqa: N818 - the word that the design uses
     """The input was read and is not right: invalid, tampered with, different."""
 
     exit_code = 1
 
 
-class Trouble(KitError):  # noqa: N818 - the word that the design uses
+class OperationalError(KitError):
     """The kit could not do its work: usage, environment, a missing file, no space."""
 
     exit_code = 2

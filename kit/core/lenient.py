@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import MAX_BYTES, MAX_DEPTH, MAX_SAFE_INTEGER, MAX_VALUES
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.paths import read_at_most
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def read_lenient_json(path: Path) -> dict[str, Json]:
     and what is larger than a double become null; of a key that occurs twice, the last counts.
 
     Raises:
-        Trouble: the file cannot be read.
-        Finding: it is not JSON to Python either, no object, or excessively large, deep or rich in values.
+        OperationalError: the file cannot be read.
+        CheckFailed: it is not JSON to Python either, no object, or excessively large, deep or rich in values.
     """
     return parse_lenient_json(read_at_most(path, MAX_BYTES, "no such file of a model is"), str(path))
 
@@ -42,12 +42,14 @@ def read_lenient_json(path: Path) -> dict[str, Json]:
 def parse_lenient_json(data: bytes, where: str) -> dict[str, Json]:
     """Parse the text of such a file; `where` is what problems call it. See `read_lenient_json`."""
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:  # before anything is built of them
-        raise Finding.of(where, f"holds more than {MAX_VALUES} values", "no such file of a model does")
+        raise CheckFailed.of(where, f"holds more than {MAX_VALUES} values", "no such file of a model does")
     if data.startswith(codecs.BOM_UTF8):
-        raise Finding.of(where, "begins with a byte order mark", "save it as UTF-8 without one, as transformers needs")
+        raise CheckFailed.of(
+            where, "begins with a byte order mark", "save it as UTF-8 without one, as transformers needs"
+        )
     value = _plain(_parsed(data, where), 0, where)
     if not isinstance(value, dict):
-        raise Finding.of(where, "is not a JSON object", _REMEDY)
+        raise CheckFailed.of(where, "is not a JSON object", _REMEDY)
     return value
 
 
@@ -55,14 +57,14 @@ def _parsed(data: bytes, where: str) -> object:
     try:
         return json.loads(data.decode(), parse_int=_integer, parse_float=_number, parse_constant=lambda _: None)
     except UnicodeDecodeError as error:
-        raise Finding.of(where, f"byte {error.start} is not UTF-8", _REMEDY) from error
+        raise CheckFailed.of(where, f"byte {error.start} is not UTF-8", _REMEDY) from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise Finding.of(where, f"is not JSON: {error.msg} ({place})", _REMEDY) from error
+        raise CheckFailed.of(where, f"is not JSON: {error.msg} ({place})", _REMEDY) from error
     except RecursionError as error:
-        raise Finding.of(where, f"is nested deeper than {MAX_DEPTH} levels", _REMEDY) from error
+        raise CheckFailed.of(where, f"is nested deeper than {MAX_DEPTH} levels", _REMEDY) from error
     except ValueError as error:  # all that is left of what the standard library raises
-        raise Finding.of(where, "holds a number with thousands of digits", _REMEDY) from error
+        raise CheckFailed.of(where, "holds a number with thousands of digits", _REMEDY) from error
 
 
 def _integer(digits: str) -> int | float | None:
@@ -80,7 +82,7 @@ def _number(digits: str) -> int | float | None:
 
 def _plain(value: object, depth: int, where: str) -> Json:
     if depth > MAX_DEPTH:
-        raise Finding.of(where, f"is nested deeper than {MAX_DEPTH} levels", _REMEDY)
+        raise CheckFailed.of(where, f"is nested deeper than {MAX_DEPTH} levels", _REMEDY)
     if isinstance(value, dict):
         return {_text(key): _plain(item, depth + 1, where) for key, item in value.items()}
     if isinstance(value, list):

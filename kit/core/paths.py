@@ -6,7 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -67,16 +67,18 @@ def read_at_most(path: Path, limit: int, remedy: str) -> bytes:
         remedy: what to do about a larger file.
 
     Raises:
-        Trouble: it cannot be read.
-        Finding: it is larger.
+        OperationalError: it cannot be read.
+        CheckFailed: it is larger.
     """
     try:
         with open_at_once(path) as stream:
             data = stream.read(limit + 1)
     except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "check the name and the permissions") from error
+        raise OperationalError.of(
+            path, f"cannot be read ({error.strerror})", "check the name and the permissions"
+        ) from error
     if len(data) > limit:
-        raise Finding.of(path, f"is larger than {limit} bytes", remedy)
+        raise CheckFailed.of(path, f"is larger than {limit} bytes", remedy)
     return data
 
 

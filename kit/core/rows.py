@@ -16,7 +16,7 @@ import msgspec
 
 from kit.core import fields
 from kit.core.canonical import MAX_SAFE_INTEGER, lines_in, parse_row
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator
@@ -182,22 +182,22 @@ _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leads:
+class LogprobMargins:
     """How sure the model was of each token of a completion: explains where two runs part, and is no result."""
 
     prompt_id: str
-    leads: tuple[Integer, ...]
+    margins: tuple[Integer, ...]
     """By how much the token that was taken was likelier than the likeliest other, by their log-probabilities before
     temperature and penalties, in thousandths of a nat. Negative where another token was likelier."""
 
     def to_json(self) -> dict[str, Json]:
-        """Return the row as it stands in `record/leads/`."""
-        return {"prompt_id": self.prompt_id, "leads": list(self.leads)}
+        """Return the row as it stands in `record/logprob-margins/`."""
+        return {"prompt_id": self.prompt_id, "margins": list(self.margins)}
 
     @classmethod
-    def from_json(cls, row: dict[str, Json]) -> Leads:
+    def from_json(cls, row: dict[str, Json]) -> LogprobMargins:
         """Read a row that `to_json` wrote."""
-        return cls(prompt_id=fields.text(row, "prompt_id"), leads=fields.integers(row, "leads"))
+        return cls(prompt_id=fields.text(row, "prompt_id"), margins=fields.integers(row, "margins"))
 
 
 def _commitments(row: dict[str, Json], required: Collection[str], optional: Collection[str] = ()) -> dict[str, str]:
@@ -210,8 +210,8 @@ def _commitments(row: dict[str, Json], required: Collection[str], optional: Coll
     return {name: fields.text(found, name) for name in found}
 
 
-Row: TypeAlias = Prompt | Completion | Judgement | Leads
-RowType = TypeVar("RowType", Prompt, Completion, Judgement, Leads)
+Row: TypeAlias = Prompt | Completion | Judgement | LogprobMargins
+RowType = TypeVar("RowType", Prompt, Completion, Judgement, LogprobMargins)
 
 
 def save_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -233,7 +233,7 @@ def load_rows(path: Path, row_type: type[RowType]) -> list[RowType]:
     """Read a file of rows of one type.
 
     Raises:
-        Finding: a line is not such a row; the problem names file and line.
+        CheckFailed: a line is not such a row; the problem names file and line.
         OSError: the file cannot be read.
     """
     return list(stream_rows(path, row_type))
@@ -249,7 +249,7 @@ def stream_rows(path: Path, row_type: type[RowType], wanted: Container[int] | No
             try:
                 row = _as_written(decoder, line) or row_type.from_json(parse_row(line, f"{path}:{number}"))
             except fields.FieldError as error:
-                raise Finding.of(f"{path}:{number}", str(error)) from error
+                raise CheckFailed.of(f"{path}:{number}", str(error)) from error
             yield row
 
 

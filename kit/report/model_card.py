@@ -40,8 +40,8 @@ def model_cards(folder: Path, metrics: Metrics, results_digest: str) -> dict[Pur
     """Return the card of every adapter in a bundle, by where it lies; metrics and digest are those that its rows give.
 
     Raises:
-        Finding: the folder holds what a bundle cannot hold, or no valid manifest.
-        Trouble: it cannot be read.
+        CheckFailed: the folder holds what a bundle cannot hold, or no valid manifest.
+        OperationalError: it cannot be read.
     """
     names = walk(folder)
     loaded = load_manifest(folder / layout.MANIFEST)

@@ -22,7 +22,7 @@ from kit.bundle.signing.public_key import fingerprint, from_ssh_base64, ssh_line
 from kit.bundle.signing.statement import STATEMENT_TYPE
 from kit.core import fields
 from kit.core.canonical import canonical_json, parse_json
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.paths import open_at_once
 from kit.review.diff.compare import compare
 from kit.review.diff.grade import Grade
@@ -111,19 +111,19 @@ def make_receipt(
     """Verify two bundles, compare them, and return what was found, and the same signed.
 
     Raises:
-        Finding: one of them does not verify, the second is the first's own run, or they cannot be compared.
-        Trouble: one of them cannot be read, or the signer cannot sign.
+        CheckFailed: one of them does not verify, the second is the first's own run, or they cannot be compared.
+        OperationalError: one of them cannot be read, or the signer cannot sign.
     """
     with open_bundle(a) as first, open_bundle(b) as second:
         verified = verify(first), verify(second)
         parties = tuple(map(_party, verified))
         same_record = digest_file(first / layout.RUN) == digest_file(second / layout.RUN)
         if same_record or _made_of(verified[0]) == _made_of(verified[1]):
-            raise Finding.of(second, "is the same run, not a rerun", "run it again: `kit reproduce BUNDLE`")
+            raise CheckFailed.of(second, "is the same run, not a rerun", "run it again: `kit reproduce BUNDLE`")
         digests = parties[0].results_digest, parties[1].results_digest
         found = compare(open_contents(first), open_contents(second), results_digests=digests, margin=margin)
     if found.grade is Grade.INCOMPARABLE:
-        raise Finding.of(b, found.reason, "there is nothing to sign: `kit diff` says more")
+        raise CheckFailed.of(b, found.reason, "there is nothing to sign: `kit diff` says more")
     receipt = Receipt(
         public_key=signer.public_key,
         original=parties[0],
@@ -141,18 +141,18 @@ def check_receipt(path: Path, found: Verification, reviewers: Signers | None) ->
     """Check that a receipt is its signer's and about a bundle that was verified.
 
     Raises:
-        Finding: it is malformed, changed, about another bundle, or by somebody whom `reviewers` does not name.
-        Trouble: it cannot be read.
+        CheckFailed: it is malformed, changed, about another bundle, or by somebody whom `reviewers` does not name.
+        OperationalError: it cannot be read.
     """
     try:
         receipt = read_receipt(_read(path))
     except ValueError as error:
-        raise Finding.of(path, str(error), "get it again from the reviewer") from error
+        raise CheckFailed.of(path, str(error), "get it again from the reviewer") from error
     if receipt.original != _party(found):
-        raise Finding.of(path, "is about another bundle", f"it is about {receipt.original.results_digest}")
+        raise CheckFailed.of(path, "is about another bundle", f"it is about {receipt.original.results_digest}")
     mine = fingerprint(receipt.public_key)
     if problem := signer_problem(str(path), mine, reviewers):
-        raise Finding([problem])
+        raise CheckFailed([problem])
     holder = reviewers.keys[mine] if reviewers else ""
     return CheckedReceipt(receipt=receipt, signer_known=reviewers is not None, signer=holder or None)
 
@@ -166,7 +166,7 @@ def read_receipt(envelope: bytes) -> Receipt:
     payload = dsse.unverified_payload(envelope)
     try:
         receipt = _receipt(parse_json(payload, "receipt"))
-    except (Finding, ValueError) as error:
+    except (CheckFailed, ValueError) as error:
         raise ValueError(_NOT_ONE) from error
     if canonical_json(_statement(receipt)) != payload:
         raise ValueError(_NOT_ONE)
@@ -281,7 +281,9 @@ def _read(path: Path) -> bytes:
         with open_at_once(path) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", "name a file that `kit receipt` wrote") from error
+        raise OperationalError.of(
+            path, f"cannot be read ({error.strerror})", "name a file that `kit receipt` wrote"
+        ) from error
     if len(data) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES} bytes")
     return data

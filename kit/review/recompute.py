@@ -13,7 +13,7 @@ from kit.bundle import layout
 from kit.bundle.contents import adapter_files, row_files
 from kit.core.canonical import canonical_json, read_json
 from kit.core.digests import both_digests
-from kit.core.errors import Finding, Problem, child_path
+from kit.core.errors import CheckFailed, Problem, child_path
 from kit.core.rows import row_line
 from kit.spec.judges import judge_of
 from kit.spec.judges.answered import verdict_on
@@ -56,7 +56,7 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
     """Compute again what a bundle says; `files` are the digests of what lies in its folder.
 
     Raises:
-        Finding: a document is not strict JSON, or a verdict does not belong to its evaluation.
+        CheckFailed: a document is not strict JSON, or a verdict does not belong to its evaluation.
     """
     computed = compute(contents)
     known, unchecked = _known_judges(contents)
@@ -95,17 +95,17 @@ def _forms(folder: Path, files: Iterable[str], contents: Contents) -> Iterator[t
             yield name, canonical_json(read_json(folder / name))
     for path, rows in row_files(contents):
         yield str(path), b"".join(row_line(row) for row in rows)
-    for cell, leads in contents.leads.items():
-        yield str(layout.leads_file(cell)), b"".join(row_line(row) for row in leads)
+    for cell, margins in contents.margins.items():
+        yield str(layout.logprob_margins_file(cell)), b"".join(row_line(row) for row in margins)
 
 
 def _lead_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
-    """Yield where leads are recorded of more or fewer tokens than the answer has."""
-    for cell, rows in contents.leads.items():
+    """Yield where margins are recorded of more or fewer tokens than the answer has."""
+    for cell, rows in contents.margins.items():
         for number, (row, answer) in enumerate(zip(rows, contents.completions[cell], strict=True), 1):
-            if len(row.leads) != len(answer.token_ids):
-                what = f"tells of {len(row.leads)} tokens where the answer has {len(answer.token_ids)}"
-                yield Problem(f"{folder}/{layout.leads_file(cell)}:{number}", what)
+            if len(row.margins) != len(answer.token_ids):
+                what = f"tells of {len(row.margins)} tokens where the answer has {len(answer.token_ids)}"
+                yield Problem(f"{folder}/{layout.logprob_margins_file(cell)}:{number}", what)
 
 
 def _metrics_problems(folder: Path, files: Collection[str], metrics: Mapping[str, Json]) -> Iterator[Problem]:
@@ -205,7 +205,7 @@ def _wrong_verdict(
 ) -> str:
     try:
         again = verdict_on(judge, prompt, completion, answer_after)
-    except Finding as error:
+    except CheckFailed as error:
         return error.problems[0].what
     if again == row:
         return ""

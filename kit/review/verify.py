@@ -16,7 +16,7 @@ from kit.bundle.crate import crate_metadata
 from kit.bundle.signing.integrity import check_integrity
 from kit.core.canonical import canonical_json
 from kit.core.digests import both_digests, json_digest
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.core.identity import kit_identity
 from kit.report.html import render
 from kit.report.model_card import model_cards
@@ -74,9 +74,9 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
     """Check a bundle's folder or zip; `signers` are the keys that may have signed it, if they were named.
 
     Raises:
-        Finding: it was tampered with, its numbers do not follow from its rows, or another key signed it. Problems of
-            integrity stand alone: numbers in files that nobody signed are not worth computing.
-        Trouble: it cannot be read.
+        CheckFailed: it was tampered with, its numbers do not follow from its rows, or another key signed it. Problems
+            of integrity stand alone: numbers in files that nobody signed are not worth computing.
+        OperationalError: it cannot be read.
     """
     with open_bundle(path) as folder:
         intact = check_integrity(folder)
@@ -95,7 +95,7 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         if json_digest(contents.manifest.to_json()) != intact.claim.manifest_digest:
             problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states another manifest's digest"))
         if problems:
-            raise Finding(problems)
+            raise CheckFailed(problems)
         return Verification(
             results_digest=intact.claim.results_digest,
             statement_digest=intact.statement_digest,

@@ -6,9 +6,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
-from kit.core.rows import Completion, Leads, load_rows, save_rows
+from kit.core.rows import Completion, LogprobMargins, load_rows, save_rows
 from kit.report.write import write_document, write_numbers
-from kit.run.backends.worker.jobs import ADAPTER, COMPLETIONS, LEADS, TRACE
+from kit.run.backends.worker.jobs import ADAPTER, COMPLETIONS, LOGPROB_MARGINS, TRACE
 from kit.run.plan import SELF_TEST_AT_ONCE
 from kit.run.scoring import give_verdicts
 
@@ -48,7 +48,7 @@ def assemble(
         save_rows(folder / layout.prompts_file(name), prompts)
     for cell, rows in completions.items():
         save_rows(folder / layout.completions_file(cell), rows)
-    _write_leads(folder, plan, store)
+    _write_margins(folder, plan, store)
     write_judged(folder, answers, verdicts)
     for name, content in records.items():
         write_document(folder / layout.RECORD / name, content)
@@ -120,14 +120,14 @@ def _completions(step: GenerateStep, plan: Plan, store: Store) -> list[Completio
     return [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
 
 
-def _write_leads(folder: Path, plan: Plan, store: Store) -> None:
+def _write_margins(folder: Path, plan: Plan, store: Store) -> None:
     """Write how sure the models were, where the engine could tell and no older kit has done the step."""
     for step in plan.generation:
-        path = store.folder(step.key) / LEADS
+        path = store.folder(step.key) / LOGPROB_MARGINS
         if path.is_file():
-            rows = {row.prompt_id: row for row in load_rows(path, Leads)}
+            rows = {row.prompt_id: row for row in load_rows(path, LogprobMargins)}
             ordered = [rows[prompt.id] for prompt in plan.prompts[step.cell.evaluation]]
-            save_rows(folder / layout.leads_file(step.cell), ordered)
+            save_rows(folder / layout.logprob_margins_file(step.cell), ordered)
 
 
 def _rows(key: str, store: Store) -> list[Completion]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from kit.core.canonical import read_json, write_rows
 from kit.core.digests import json_digest
-from kit.core.errors import Problem, Trouble
+from kit.core.errors import OperationalError, Problem
 from kit.core.rows import Completion, load_rows, save_rows
 from kit.run.backends.worker.jobs import ADAPTER, COMPLETIONS, MERGED, MODEL, GenerationJob, TrainingJob
 from kit.spec.adapter.tokens import own_tokenizer
@@ -41,7 +41,7 @@ class Worker(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seams:
+class Backends:
     """What does the heavy work; the tests put their own in place of each."""
 
     worker: Worker
@@ -58,7 +58,7 @@ class Executor:
     places: Places
     """Where the manifest's files lie."""
     store: Store
-    seams: Seams
+    backends: Backends
     switches: Mapping[str, str]
     progress: Progress
     total: int
@@ -76,9 +76,11 @@ class Executor:
         """Fine-tune; a step for which there is not enough memory is lost, and the others go on.
 
         Raises:
-            Trouble: a step failed for another reason; the finished ones are safe.
+            OperationalError: a step failed for another reason; the finished ones are safe.
         """
-        self._do(self.seams.trainer, "training", [(step, lambda step=step: self._training_job(step)) for step in steps])  # type: ignore[misc]
+        self._do(
+            self.backends.trainer, "training", [(step, lambda step=step: self._training_job(step)) for step in steps]
+        )  # type: ignore[misc]
 
     def generate(self, steps: Sequence[GenerateStep]) -> None:
         """Ask the prompts; steps of the same weights stand together.
@@ -86,7 +88,7 @@ class Executor:
         A step for which there is not enough memory is lost, and the others go on.
 
         Raises:
-            Trouble: a step failed for another reason; the finished ones are safe.
+            OperationalError: a step failed for another reason; the finished ones are safe.
         """
         for step in steps:
             if step.recorded is not None:
@@ -94,7 +96,7 @@ class Executor:
                 self.store.commit(step.key, {"seconds": 0})
                 self._note(step, 0.0, reused=False)
         self._do(
-            self.seams.engine,
+            self.backends.engine,
             "generation",
             [(step, lambda step=step: self._generation_job(step)) for step in steps if step.recorded is None],  # type: ignore[misc]
         )
@@ -107,15 +109,15 @@ class Executor:
             completions: gives those of a cell, which are asked about; called when they are needed.
 
         Raises:
-            Trouble: a step failed; the finished ones are safe.
+            OperationalError: a step failed; the finished ones are safe.
         """
         self._do(
-            self.seams.engine,
+            self.backends.engine,
             "judging",
             [(step, lambda step=step: self._judging_job(step, completions(step.cell))) for step in steps],  # type: ignore[misc]
         )
         if lost := [self.lost[step.key] for step in steps if step.key in self.lost]:
-            raise Trouble(lost)
+            raise OperationalError(lost)
 
     def completions(self, key: str) -> list[Completion]:
         """Return what a finished step wrote."""
@@ -140,7 +142,7 @@ class Executor:
         log.parent.mkdir(exist_ok=True)
         began = time.monotonic()
         self.progress.started(self._name(pending[0]), len(self.record) + 1, self.total)
-        for event in self.seams.worker.run(implementation, jobs, self.switches, log):
+        for event in self.backends.worker.run(implementation, jobs, self.switches, log):
             number = cast("int", event["job"])
             step = pending[number]
             if event["event"] == "loaded":

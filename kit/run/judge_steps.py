@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.core.cells import Cell
     from kit.core.rows import Prompt
-    from kit.spec.manifest.asked_model import AskedModel
+    from kit.spec.manifest.judge_model import JudgeModel
 
 GREEDY: dict[str, Json] = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
 """How every judge is asked."""
@@ -34,7 +34,7 @@ class JudgeStep:
     cell: Cell
     judge: str
     """Its name in the manifest."""
-    asked: AskedModel
+    asked: JudgeModel
     template: str
     prompts: Sequence[Prompt]
     """In the order of asking."""
@@ -86,7 +86,7 @@ def _not_asked(prompt_id: str) -> Completion:
 def judge_step(
     cell: Cell,
     judge: str,
-    asked: AskedModel,
+    asked: JudgeModel,
     template: str,
     prompts: Sequence[Prompt],
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from kit.bundle import layout
 from kit.bundle.missing import Missing
 from kit.bundle.publish import archive_of, fresh_partial, now, publish, require_free
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.identity import kit_identity
 from kit.run.assemble import assemble
 from kit.run.executor import Executor
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.core.errors import Problem
     from kit.core.progress import Progress
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.run.plan import Plan
     from kit.run.store import Store
     from kit.spec.manifest.load import LoadedManifest
@@ -65,7 +65,7 @@ def run(
     out: Path,
     *,
     store: Store,
-    seams: Seams,
+    backends: Backends,
     signer: Signer,
     progress: Progress,
     before: Before = BARE,
@@ -77,14 +77,14 @@ def run(
         environment: this machine's, with the switches that will be set.
         out: a folder that does not exist yet; it appears when, and only when, the bundle is complete.
         store: where finished steps are found and put.
-        seams: what does the heavy work.
+        backends: what does the heavy work.
         signer: who signs.
         progress: who is told.
         before: what was found and done before, for the record.
 
     Raises:
-        Trouble: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
-        Finding: rows of a data set do not fit.
+        OperationalError: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
+        CheckFailed: rows of a data set do not fit.
     """
     began = now()
     try:
@@ -94,7 +94,7 @@ def run(
             executor = Executor(
                 places=loaded.places,
                 store=store,
-                seams=seams,
+                backends=backends,
                 switches=cast("dict[str, str]", environment["switches"]),
                 progress=progress,
                 total=plan.steps,
@@ -103,7 +103,7 @@ def run(
             executor.generate(plan.without(executor.lost).asked)
             done = plan.without(executor.lost)
             if not done.generation:
-                raise Trouble(executor.lost.values())
+                raise OperationalError(executor.lost.values())
             cells = {step.cell: step.key for step in done.generation}
             executor.judge(done.judged, lambda cell: executor.completions(cells[cell]))
             progress.note("judging, measuring, writing the bundle")
@@ -123,7 +123,7 @@ def run(
     except OSError as error:
         what = f"cannot be read or written ({error.strerror})"
         remedy = "check space and permissions; finished steps are kept, the same command goes on from there"
-        raise Trouble.of(error.filename or out, what, remedy) from error
+        raise OperationalError.of(error.filename or out, what, remedy) from error
 
 
 def _write(

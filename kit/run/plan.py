@@ -140,7 +140,7 @@ def make_plan(loaded: LoadedManifest, environment: Mapping[str, Json]) -> Plan:
         environment: the one that will run it, since other software and other processors give other bytes.
 
     Raises:
-        Finding: rows of a data set do not fit.
+        CheckFailed: rows of a data set do not fit.
     """
     prompts = _prompts(loaded)
     where_run = decisive(environment)

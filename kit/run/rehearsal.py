@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import read_json
 from kit.core.digests import json_digest
-from kit.core.errors import Problem, Trouble
+from kit.core.errors import OperationalError, Problem
 from kit.run.backends.worker.jobs import TRACE
 from kit.run.executor import Executor
 from kit.run.judge_steps import in_order_of_engines
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.core.cells import ArmSeed
     from kit.core.progress import Progress
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.run.judge_steps import JudgeStep
     from kit.run.plan import GenerateStep, Plan, TrainStep
     from kit.run.store import Store
@@ -59,7 +59,7 @@ def rehearse(
     *,
     run_store: Store,
     store: Store,
-    seams: Seams,
+    backends: Backends,
     progress: Progress,
 ) -> Rehearsed:
     """Go the whole way once in small; what was rehearsed before, in this store, is not done again.
@@ -70,11 +70,11 @@ def rehearse(
         switches: those that the run will set.
         run_store: of the run; a kind of arm of which everything is there needs no rehearsal.
         store: for what is rehearsed; it has to be another than the run's.
-        seams: what does the heavy work.
+        backends: what does the heavy work.
         progress: who is told.
 
     Raises:
-        Trouble: a step failed, or there is not enough memory for it: it would fail after more had been paid for.
+        OperationalError: a step failed, or memory was too small for it: it would fail after more was paid for.
     """
     began = time.monotonic()
     small = _in_small(plan, _of_each_kind(loaded, plan, run_store))
@@ -84,7 +84,7 @@ def rehearse(
         executor = Executor(
             places=loaded.places,
             store=store,
-            seams=seams,
+            backends=backends,
             switches=switches,
             progress=progress,
             total=small.steps,
@@ -114,7 +114,7 @@ def _said_of_rows(path: Path) -> Iterator[str]:
 def _require_memory(lost: Iterable[Problem]) -> None:
     remedy = "or measure the rest without it: --no-rehearsal"
     if problems := [replace(one, remedy=f"{one.remedy}, {remedy}") for one in lost]:
-        raise Trouble(problems)
+        raise OperationalError(problems)
 
 
 def _of_each_kind(loaded: LoadedManifest, plan: Plan, run_store: Store) -> list[ArmSeed]:

@@ -12,7 +12,7 @@ from kit.bundle.contents import load_contents
 from kit.bundle.files import folder_results_digest, walk
 from kit.bundle.publish import archive_of, fresh_partial, now, publish, require_free
 from kit.core.digests import file_digest
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.identity import kit_identity
 from kit.report.write import write_document, write_numbers
 from kit.run.assemble import judge_self_test_record, write_judged
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kit.core.cells import Cell
     from kit.core.progress import Progress
     from kit.core.rows import Completion
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.run.judge_steps import JudgeStep
     from kit.run.store import Store
     from kit.spec.manifest.load import LoadedManifest
@@ -59,7 +59,7 @@ def rejudge(
     out: Path,
     *,
     store: Store,
-    seams: Seams | None,
+    backends: Backends | None,
     signer: Signer,
     progress: Progress,
 ) -> Outcome:
@@ -73,26 +73,26 @@ def rejudge(
         environment: this machine's, with the switches that will be set.
         out: a folder that does not exist yet; it appears when, and only when, the bundle is complete.
         store: where finished steps are found and put.
-        seams: what does the heavy work; None where no new judge asks a model.
+        backends: what does the heavy work; None where no new judge asks a model.
         signer: who signs.
         progress: who is told.
 
     Raises:
-        Trouble: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
-        Finding: a template is wrong, or a model gave an answer that its judge does not know.
+        OperationalError: `out` exists, the store is in use, a step failed, or the disk did; finished steps are safe.
+        CheckFailed: a template is wrong, or a model gave an answer that its judge does not know.
     """
     began = now()
     contents = load_contents(original)
     if contents.withheld:
         what = f"withholds the texts of {', '.join(contents.withheld)}, which a judge would read"
-        raise Finding.of(original, what, "rejudge the bundle that it was made of, and redact that")
+        raise CheckFailed.of(original, what, "rejudge the bundle that it was made of, and redact that")
     cells = _new_cells(contents, loaded)
     judges = loaded.manifest.judges
     try:
         with store.locked():
             require_free(out)
             steps = _steps(original, contents, loaded, cells, environment)
-            asked = _ask(steps, contents, loaded, environment, store, seams, progress)
+            asked = _ask(steps, contents, loaded, environment, store, backends, progress)
             answer_after = {cell: contents.evaluation(cell).answer_after for cell, _ in cells}
             verdicts = give_verdicts(cells, judges, contents.prompts, contents.completions, asked.answers, answer_after)
             reading: dict[str, Json] = {
@@ -117,7 +117,7 @@ def rejudge(
     except OSError as error:
         what = f"cannot be read or written ({error.strerror})"
         remedy = "check space and permissions; finished steps are kept, the same command goes on from there"
-        raise Trouble.of(error.filename or out, what, remedy) from error
+        raise OperationalError.of(error.filename or out, what, remedy) from error
     return Outcome(
         folder=out,
         archive=archive_of(out),
@@ -171,17 +171,17 @@ def _ask(
     loaded: LoadedManifest,
     environment: Mapping[str, Json],
     store: Store,
-    seams: Seams | None,
+    backends: Backends | None,
     progress: Progress,
 ) -> _Asked:
     if not steps:
         return _Asked({}, {}, [], 0)
-    assert seams is not None
+    assert backends is not None
     self_tests = judge_self_tests(steps)
     executor = Executor(
         places=loaded.places,
         store=store,
-        seams=seams,
+        backends=backends,
         switches=cast("dict[str, str]", environment["switches"]),
         progress=progress,
         total=len({step.key for step in (*steps, *self_tests)}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.spec.judges import judge_of
 from kit.spec.judges.answered import verdict_on
 
@@ -43,7 +43,7 @@ def give_verdicts(
         answer_after: by cell, what ends the thinking before an answer; None where all of it is the answer.
 
     Raises:
-        Finding: a model gave an answer that its judge does not know, or a prompt lacks what a judge needs; all of them.
+        CheckFailed: a model gave an answer that its judge does not know, or a prompt lacks what a judge needs.
     """
     verdicts: dict[Judged, list[Judgement]] = {}
     refused: dict[tuple[Cell, str, str, str], list[str]] = defaultdict(list)
@@ -53,11 +53,11 @@ def give_verdicts(
         for prompt, completion in zip(prompts[cell.evaluation], completions[cell], strict=True):
             try:
                 rows.append(verdict_on(judge, prompt, completion, answer_after[cell]))
-            except Finding as error:
+            except CheckFailed as error:
                 (problem,) = error.problems
                 refused[cell, name, problem.what, problem.remedy].append(prompt.id)
     if refused:
-        raise Finding(_problems(refused))
+        raise CheckFailed(_problems(refused))
     return verdicts
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kit.core.canonical import Json, canonical_json, read_json
 from kit.core.digests import PREFIX, file_digest, json_digest
-from kit.core.errors import KitError, Trouble
+from kit.core.errors import KitError, OperationalError
 from kit.core.paths import UnsafePathError, regular_files
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ class Store:
         """Keep every other run out of this store.
 
         Raises:
-            Trouble: another run is using it, or it cannot be written to.
+            OperationalError: another run is using it, or it cannot be written to.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             stream = (self.root / "lock").open("w")
         except OSError as error:
             what = f"cannot be written to ({error.strerror})"
-            raise Trouble.of(self.root, what, "choose a folder of yours with --out or --store") from error
+            raise OperationalError.of(self.root, what, "choose a folder of yours with --out or --store") from error
         with stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise Trouble.of(
+                raise OperationalError.of(
                     self.root, "another run is using it", "wait for it, or choose another --out"
                 ) from error
             yield

@@ -25,7 +25,7 @@ class Expected:
     """Whether the two differ by no more than the margin."""
 
 
-def hold(expect: Expect, metrics: Mapping[str, Json]) -> list[Expected]:
+def check_expected(expect: Expect, metrics: Mapping[str, Json]) -> list[Expected]:
     """Return every expected number beside the run's, in the order of their names."""
     arms = cast("dict[str, Any]", metrics["arms"])
     held = []

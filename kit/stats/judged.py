@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.core.rates import PRIMARY_RATE, RATES, VERDICTS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def judged_cells(contents: Contents) -> list[JudgedCell]:
     """Return every cell that was judged, in one order whatever the order of the rows' files.
 
     Raises:
-        Finding: a verdict does not belong to its kind of evaluation.
+        CheckFailed: a verdict does not belong to its kind of evaluation.
     """
     judged: list[JudgedCell] = []
     problems: list[Problem] = []
@@ -51,7 +51,7 @@ def judged_cells(contents: Contents) -> list[JudgedCell]:
         judged.append(JudgedCell(cell, judge, kind, categories, verdicts))
         problems += verdict_problems(cell, judge, kind, set(verdicts))
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return sorted(judged, key=lambda one: one.order)
 
 

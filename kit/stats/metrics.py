@@ -34,7 +34,7 @@ def compute(contents: Contents) -> dict[str, Json]:
     """Return the document that stands in `payload/metrics.json`; its shape is in docs/numbers.md.
 
     Raises:
-        Finding: a verdict does not belong to its kind of evaluation.
+        CheckFailed: a verdict does not belong to its kind of evaluation.
     """
     judged = judged_cells(contents)
     return {

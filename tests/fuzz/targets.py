@@ -15,7 +15,7 @@ from kit.bundle.signing.public_key import from_pem, to_pem
 from kit.bundle.signing.signers import read_signers
 from kit.bundle.signing.statement import read_statement
 from kit.core.canonical import canonical_json, parse_json, rows_in
-from kit.core.errors import Finding, KitError
+from kit.core.errors import CheckFailed, KitError
 from kit.core.fields import FieldError
 from kit.core.rows import Completion, Judgement, Prompt, row_line
 from kit.review.receipt import read_receipt
@@ -33,7 +33,7 @@ def strict_json(data: bytes) -> None:
     """What is read is written in one form, which is read as the same and as the standard library reads it."""
     try:
         value = parse_json(data, "fuzz")
-    except Finding:
+    except CheckFailed:
         return
     form = canonical_json(value)
     assert parse_json(form, "fuzz") == value
@@ -45,7 +45,7 @@ def rows(data: bytes) -> None:
     lines = data.split(b"\n")
     try:
         found = list(rows_in(io.BytesIO(data), "fuzz"))
-    except Finding:
+    except CheckFailed:
         return
     for line, row in zip(lines, found, strict=False):
         assert parse_json(line, "fuzz") == row
@@ -88,7 +88,7 @@ def signatures(data: bytes) -> None:
         payload = data
     try:
         read_statement(payload)
-    except (ValueError, Finding):
+    except (ValueError, CheckFailed):
         return
 
 

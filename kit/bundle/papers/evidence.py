@@ -20,7 +20,7 @@ from kit.bundle.signing.public_key import fingerprint, from_pem
 from kit.bundle.signing.statement import read_statement
 from kit.core.canonical import parse_json
 from kit.core.digests import both_digests
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.spec.manifest.load import checked_manifest
 from kit.spec.manifest.places import Places
 
@@ -67,8 +67,8 @@ def of_manifest(path: Path) -> Evidence:
     """Return a pinned manifest as evidence.
 
     Raises:
-        Finding: it is not a valid, pinned manifest.
-        Trouble: it cannot be read.
+        CheckFailed: it is not a valid, pinned manifest.
+        OperationalError: it cannot be read.
     """
     return _checked({MANIFEST: _read(path)}, {MANIFEST: path}, Places(path.parent))
 
@@ -77,8 +77,8 @@ def of_bundle(path: Path) -> Evidence:
     """Return what is attached of a bundle, whose integrity is checked first.
 
     Raises:
-        Finding: the bundle is not what was signed.
-        Trouble: it cannot be read.
+        CheckFailed: the bundle is not what was signed.
+        OperationalError: it cannot be read.
     """
     with open_bundle(path) as folder:
         check_integrity(folder)
@@ -90,18 +90,20 @@ def of_attachments(found: Sequence[Attachment], paper: Path, places: Places) -> 
     """Return what came out of a PDF; the files that the manifest names lie in `places`.
 
     Raises:
-        Finding: there is nothing, or not all that belongs together, or something was changed.
+        CheckFailed: there is nothing, or not all that belongs together, or something was changed.
     """
     files = {one.name: one.data for one in found}
     if not files:
         remedy = "a publisher may have dropped it: compare the digest in the paper's text with the author's bundle"
-        raise Finding.of(paper, "carries no manifest of the kit", remedy)
+        raise CheckFailed.of(paper, "carries no manifest of the kit", remedy)
     if files.keys() not in ({MANIFEST}, _BUNDLE_FILES.keys()):
         missing = sorted(_BUNDLE_FILES.keys() - files.keys())
-        raise Finding.of(paper, f"carries only a part of what was attached: {', '.join(missing)} is missing", _AGAIN)
+        raise CheckFailed.of(
+            paper, f"carries only a part of what was attached: {', '.join(missing)} is missing", _AGAIN
+        )
     changed = [one.name for one in found if one != attachment(one.name, one.data)]
     if changed:
-        raise Finding(Problem(f"{paper}/{name}", "was changed after it was attached", _AGAIN) for name in changed)
+        raise CheckFailed(Problem(f"{paper}/{name}", "was changed after it was attached", _AGAIN) for name in changed)
     return _checked(files, {name: paper / name for name in files}, places)
 
 
@@ -115,9 +117,9 @@ def _checked(files: Mapping[str, bytes], shown: Mapping[str, Path], places: Plac
         public_key = from_pem(files[PUBLIC_KEY])
         claim = read_statement(dsse.verify(files[STATEMENT], public_key))
     except ValueError as error:
-        raise Finding.of(shown[STATEMENT], str(error), _AGAIN) from error
+        raise CheckFailed.of(shown[STATEMENT], str(error), _AGAIN) from error
     if not _covers(claim, files[MANIFEST], manifest):
-        raise Finding.of(place, "is not the manifest that the signed statement speaks of", _AGAIN)
+        raise CheckFailed.of(place, "is not the manifest that the signed statement speaks of", _AGAIN)
     return Evidence(
         files=files, manifest=manifest, results_digest=claim.results_digest, fingerprint=fingerprint(public_key)
     )
@@ -131,5 +133,5 @@ def _read(path: Path) -> bytes:
     with open_file(path.resolve()) as stream:
         data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_BYTES} bytes", "attach the manifest alone")
+        raise CheckFailed.of(path, f"is larger than {MAX_BYTES} bytes", "attach the manifest alone")
     return data

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from kit.bundle.papers.attachment import Attachment
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.identity import PACKAGE
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def attachments(paper: Path) -> list[Attachment]:
     """Return what of the kit's a PDF carries; nothing where it carries nothing.
 
     Raises:
-        Finding: it is not a PDF, or not one that is worked on; or it carries something twice.
-        Trouble: it cannot be read, or pikepdf is not installed.
+        CheckFailed: it is not a PDF, or not one that is worked on; or it carries something twice.
+        OperationalError: it cannot be read, or pikepdf is not installed.
     """
     return _ask(paper)
 
@@ -40,16 +40,20 @@ def embed(paper: Path, out: Path, own: Sequence[Attachment]) -> None:
     """Write a PDF with these attachments, and make sure that they come out of it again.
 
     Raises:
-        Finding: it is not a PDF, or not one that is worked on.
-        Trouble: it cannot be read or written, or pikepdf is not installed.
+        CheckFailed: it is not a PDF, or not one that is worked on.
+        OperationalError: it cannot be read or written, or pikepdf is not installed.
     """
     unfinished = out.with_name(f"{out.name}.unfinished")
     try:
         if _ask(paper, unfinished, own) != list(own):
-            raise Finding.of(paper, "does not give back what is attached to it", "is it made by an unusual program?")
+            raise CheckFailed.of(
+                paper, "does not give back what is attached to it", "is it made by an unusual program?"
+            )
         unfinished.replace(out)
     except OSError as error:
-        raise Trouble.of(out, f"cannot be written ({error.strerror})", "check space and permissions") from error
+        raise OperationalError.of(
+            out, f"cannot be written ({error.strerror})", "check space and permissions"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -59,7 +63,7 @@ def _ask(paper: Path, out: Path | None = None, own: Sequence[Attachment] = ()) -
     if find_spec("pikepdf") is None:
         install = f"python3 -m pip --python {sys.prefix} install --no-deps --require-hashes -r locks/papers.txt"
         remedy = f"{install}; to take files out, `pdfdetach -saveall PAPER.pdf` does as well"
-        raise Trouble.of("pikepdf", "is not installed, which reads and writes PDFs", remedy)
+        raise OperationalError.of("pikepdf", "is not installed, which reads and writes PDFs", remedy)
     command = [sys.executable, "-P", "-m", "kit.bundle.papers.child", str(paper), *([str(out)] if out else [])]
     request = json.dumps([one.to_json() for one in own]).encode()
     # Nothing of the user's environment can reach what is written.
@@ -69,13 +73,13 @@ def _ask(paper: Path, out: Path | None = None, own: Sequence[Attachment] = ()) -
             command, input=request, capture_output=True, env=environment, timeout=_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise Finding.of(paper, "takes too long to read", _NOT_A_PAPER) from error
+        raise CheckFailed.of(paper, "takes too long to read", _NOT_A_PAPER) from error
     if child.returncode != 0:
         last = child.stderr.decode(errors="replace").strip().rpartition("\n")[2] or f"signal {-child.returncode}"
-        raise Finding.of(paper, f"cannot be read within the limits of memory and time ({last})", _NOT_A_PAPER)
+        raise CheckFailed.of(paper, f"cannot be read within the limits of memory and time ({last})", _NOT_A_PAPER)
     answer = cast("dict[str, list[Json]]", json.loads(child.stdout))
     if "refused" in answer:
-        raise Finding.of(paper, *map(str, answer["refused"]))
+        raise CheckFailed.of(paper, *map(str, answer["refused"]))
     return [Attachment.from_json(cast("dict[str, Json]", one)) for one in answer["attachments"]]
 
 
@@ -83,12 +87,14 @@ def _require_pdf(paper: Path) -> None:
     try:
         size = paper.stat().st_size
         if not paper.is_file():
-            raise Trouble.of(paper, "is not a file", "name a PDF")
+            raise OperationalError.of(paper, "is not a file", "name a PDF")
         with paper.open("rb") as stream:
             start = stream.read(_HEADER_WITHIN)
     except OSError as error:
-        raise Trouble.of(paper, f"cannot be read ({error.strerror})", "check the name and the permissions") from error
+        raise OperationalError.of(
+            paper, f"cannot be read ({error.strerror})", "check the name and the permissions"
+        ) from error
     if _HEADER not in start:
-        raise Finding.of(paper, "is not a PDF", "name the paper's PDF")
+        raise CheckFailed.of(paper, "is not a PDF", "name the paper's PDF")
     if size > MAX_PAPER_BYTES:
-        raise Finding.of(paper, f"is larger than {MAX_PAPER_BYTES} bytes", "compress its figures")
+        raise CheckFailed.of(paper, f"is larger than {MAX_PAPER_BYTES} bytes", "compress its figures")

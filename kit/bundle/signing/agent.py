@@ -18,7 +18,7 @@ from kit.bundle.signing.public_key import (
     ssh_blob,
     ssh_string,
 )
-from kit.core.errors import Problem, Trouble
+from kit.core.errors import OperationalError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,18 +44,20 @@ class AgentSigner:
         """Return the signature of a message.
 
         Raises:
-            Trouble: the agent is gone, refuses, or gives another signature; or the message is too long for it.
+            OperationalError: the agent is gone, refuses, or gives another signature; or the message is too long for it.
         """
         request = ssh_string(ssh_blob(self.public_key)) + ssh_string(message) + bytes(4)
         if len(request) >= _MAX_MESSAGE_BYTES:
             what = f"takes at most {_MAX_MESSAGE_BYTES} bytes at a time, and this bundle's statement is longer"
-            raise Trouble.of(self.path, what, "sign with a key file: --key FILE")
+            raise OperationalError.of(self.path, what, "sign with a key file: --key FILE")
         remedy = "is it locked (`ssh-add -X`), or did nobody confirm? --key names another key"
         answer = _ask(self.path, _SIGN_REQUEST, request, _SIGN_RESPONSE, remedy)
         signature = answer[-SIGNATURE_BYTES:]
         whole = ssh_string(ssh_string(ALGORITHM) + ssh_string(signature))
         if answer != whole or not is_signature(self.public_key, signature, message):
-            raise Trouble.of(self.path, "gave something that is not this key's signature", "sign with a key file")
+            raise OperationalError.of(
+                self.path, "gave something that is not this key's signature", "sign with a key file"
+            )
         return signature
 
 
@@ -63,12 +65,12 @@ def agent_signer(path: Path, wanted: str) -> AgentSigner:
     """Return the signer for a key that the agent at `path` holds; `wanted` is its fingerprint, `SHA256:…`.
 
     Raises:
-        Trouble: there is no agent, or it does not hold that Ed25519 key.
+        OperationalError: there is no agent, or it does not hold that Ed25519 key.
     """
     held = {fingerprint(key): key for key in _held(path)}
     if wanted not in held:
         listed = ", ".join(held) or "none"
-        raise Trouble.of(path, f"does not hold the Ed25519 key {wanted}", f"ssh-add adds it; it has: {listed}")
+        raise OperationalError.of(path, f"does not hold the Ed25519 key {wanted}", f"ssh-add adds it; it has: {listed}")
     return AgentSigner(path, held[wanted])
 
 
@@ -104,13 +106,13 @@ def _ask(path: Path, kind: int, content: bytes, expected: int, remedy: str) -> b
                 answer = stream.read(min(size, _MAX_MESSAGE_BYTES))
     except OSError as error:
         what = f"is not an SSH agent that answers ({error.strerror or 'it took too long'})"
-        raise Trouble.of(path, what, "start one: eval $(ssh-agent); ssh-add") from error
+        raise OperationalError.of(path, what, "start one: eval $(ssh-agent); ssh-add") from error
     if not answer or len(answer) != size:
         raise _no_agent(path)
     if answer[0] != expected:
-        raise Trouble.of(path, "refused", remedy)
+        raise OperationalError.of(path, "refused", remedy)
     return answer[1:]
 
 
-def _no_agent(path: Path) -> Trouble:
-    return Trouble([Problem(str(path), "does not speak as an SSH agent does", "check SSH_AUTH_SOCK")])
+def _no_agent(path: Path) -> OperationalError:
+    return OperationalError([Problem(str(path), "does not speak as an SSH agent does", "check SSH_AUTH_SOCK")])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kit.bundle.signing.public_key import fingerprint, is_signature
 from kit.core import fields
 from kit.core.canonical import canonical_json, parse_json
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from kit.bundle.signing.interface import Signer
@@ -72,7 +72,7 @@ def _parse(envelope: bytes) -> tuple[bytes, bytes]:
         if not isinstance(first, dict):
             raise ValueError("has no signature")  # noqa: TRY004
         return (_base64(document, "payload"), _base64(first, "sig"))
-    except Finding as error:
+    except CheckFailed as error:
         raise ValueError(error.problems[0].what) from error
 
 

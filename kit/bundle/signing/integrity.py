@@ -18,7 +18,7 @@ from kit.bundle.signing.sigstore import sigstore_bundle
 from kit.bundle.signing.statement import read_statement
 from kit.core.canonical import MAX_BYTES
 from kit.core.digests import FileDigests, both_digests
-from kit.core.errors import Finding, Problem, Trouble
+from kit.core.errors import CheckFailed, OperationalError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -45,8 +45,8 @@ def check_integrity(folder: Path) -> Intact:
     """Compare a folder with its signatures.
 
     Raises:
-        Finding: something was changed, added, removed or renamed after signing; all problems at once.
-        Trouble: the folder cannot be read.
+        CheckFailed: something was changed, added, removed or renamed after signing; all problems at once.
+        OperationalError: the folder cannot be read.
     """
     names = walk(folder)
     _check_signature_files(folder, names)
@@ -58,7 +58,7 @@ def check_integrity(folder: Path) -> Intact:
     if not problems and results_digest(files) != claim.results_digest:
         problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states a results digest that is not the payload's"))
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     statement_digest = f"sha256:{both_digests(_read(folder, layout.STATEMENT)).sha256}"
     return Intact(claim=claim, fingerprint=fingerprint(public_key), statement_digest=statement_digest)
 
@@ -67,11 +67,11 @@ def _check_signature_files(folder: Path, names: Collection[str]) -> None:
     expected = set(map(str, _SIGNATURES))
     found = {name for name in names if name.startswith(f"{layout.SIGNATURES}/")}
     if not found:
-        raise Finding.of(folder / layout.SIGNATURES, "is missing: this is not a signed bundle")
+        raise CheckFailed.of(folder / layout.SIGNATURES, "is missing: this is not a signed bundle")
     problems = [Problem(f"{folder}/{name}", "is missing", _AGAIN) for name in sorted(expected - found)]
     problems += [Problem(f"{folder}/{name}", "was added after signing", _AGAIN) for name in sorted(found - expected)]
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
 
 
 def _digests(folder: Path, sizes: Mapping[str, int], claim: Claim) -> dict[str, FileDigests]:
@@ -89,15 +89,15 @@ def _check_sums(folder: Path) -> bytes:
     except ValueError as error:
         # Of the two, blame the one that is malformed, or that does not say what the statement says.
         if sshsig.is_one(signature) and sums != _stated_sums(folder):
-            raise Finding.of(folder / layout.SUMS, "is not what was signed", _AGAIN) from error
-        raise Finding.of(folder / layout.SUMS_SIGNATURE, str(error), _AGAIN) from error
+            raise CheckFailed.of(folder / layout.SUMS, "is not what was signed", _AGAIN) from error
+        raise CheckFailed.of(folder / layout.SUMS_SIGNATURE, str(error), _AGAIN) from error
 
 
 def _stated_sums(folder: Path) -> bytes | None:
     """Return the sums that the statement would give, whoever signed it; None where it is none."""
     try:
         return sums_text(read_statement(dsse.unverified_payload(_read(folder, layout.STATEMENT))).files)
-    except (ValueError, Finding):
+    except (ValueError, CheckFailed):
         return None
 
 
@@ -107,11 +107,11 @@ def _check_statement(folder: Path, public_key: bytes) -> Claim:
         payload = dsse.verify(envelope, public_key)
     except ValueError as error:
         what = f"{error}; that key made {layout.SUMS_SIGNATURE}"
-        raise Finding.of(folder / layout.STATEMENT, what, _AGAIN) from error
+        raise CheckFailed.of(folder / layout.STATEMENT, what, _AGAIN) from error
     try:
         return read_statement(payload)
     except ValueError as error:
-        raise Finding.of(folder / layout.STATEMENT, str(error), _AGAIN) from error
+        raise CheckFailed.of(folder / layout.STATEMENT, str(error), _AGAIN) from error
 
 
 def _contradictions(folder: Path, claim: Claim, public_key: bytes) -> Iterator[Problem]:
@@ -148,7 +148,7 @@ def _read(folder: Path, name: PurePosixPath) -> bytes:
         with open_file(folder / name) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Trouble.of(folder / name, f"cannot be read ({error.strerror})") from error
+        raise OperationalError.of(folder / name, f"cannot be read ({error.strerror})") from error
     if len(data) > MAX_BYTES:
-        raise Finding.of(folder / name, f"is larger than {MAX_BYTES} bytes")
+        raise CheckFailed.of(folder / name, f"is larger than {MAX_BYTES} bytes")
     return data

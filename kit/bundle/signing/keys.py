@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from kit.bundle.signing.allowed import KEY_TYPE
 from kit.bundle.signing.public_key import from_ssh_base64, ssh_line, to_pem
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.paths import open_at_once
 
 _MAX_KEY_FILE_BYTES = 1 << 16
@@ -39,25 +39,25 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> KeySigner:
     """Read an OpenSSH private key file.
 
     Raises:
-        Finding: it is not an Ed25519 private key, or others than its owner may read it.
-        Trouble: it cannot be read, or the passphrase is missing or wrong.
+        CheckFailed: it is not an Ed25519 private key, or others than its owner may read it.
+        OperationalError: it cannot be read, or the passphrase is missing or wrong.
     """
     data = read_private_file(path, "check the name, or make a key: `kit keygen PATH`")
     try:
         key = load_ssh_private_key(data, passphrase)
     except TypeError as error:
         what, remedy = ("is encrypted", "give its passphrase") if passphrase is None else ("is not encrypted", "")
-        raise Trouble.of(path, what, remedy) from error
+        raise OperationalError.of(path, what, remedy) from error
     except UnsupportedAlgorithm as error:
         remedy = f"install the package bcrypt, or sign with another key: `kit keygen {path}.kit`"
-        raise Trouble.of(path, "is encrypted, and what decrypts it is not installed", remedy) from error
+        raise OperationalError.of(path, "is encrypted, and what decrypts it is not installed", remedy) from error
     except ValueError as error:
         if passphrase is not None:
-            raise Trouble.of(path, "cannot be opened with this passphrase") from error
-        raise Finding.of(path, "is not an OpenSSH private key", "`kit keygen PATH` makes one") from error
+            raise OperationalError.of(path, "cannot be opened with this passphrase") from error
+        raise CheckFailed.of(path, "is not an OpenSSH private key", "`kit keygen PATH` makes one") from error
     if not isinstance(key, Ed25519PrivateKey):
         remedy = "only Ed25519 keys sign bundles: `kit keygen PATH` makes one"
-        raise Finding.of(path, f"is not an Ed25519 key ({type(key).__name__})", remedy)
+        raise CheckFailed.of(path, f"is not an Ed25519 key ({type(key).__name__})", remedy)
     return KeySigner(key)
 
 
@@ -65,7 +65,7 @@ def read_public_key(path: Path) -> bytes | None:
     """Return the Ed25519 key of a `.pub` file, or None for a file that is none.
 
     Raises:
-        Finding: it is a public key of another kind.
+        CheckFailed: it is a public key of another kind.
     """
     try:
         with open_at_once(path) as stream:
@@ -78,14 +78,14 @@ def read_public_key(path: Path) -> bytes | None:
         return from_ssh_base64(words[1])
     except ValueError as error:
         remedy = "only Ed25519 keys sign bundles: `kit keygen PATH` makes one"
-        raise Finding.of(path, f"{error} ({words[0]})", remedy) from error
+        raise CheckFailed.of(path, f"{error} ({words[0]})", remedy) from error
 
 
 def generate_key(path: Path, comment: str) -> KeySigner:
     """Make a key: `path` (private, OpenSSH), `path.pub` (for ssh-keygen) and `path.pem` (public, for openssl).
 
     Raises:
-        Trouble: one of the files exists, or cannot be written.
+        OperationalError: one of the files exists, or cannot be written.
     """
     signer = KeySigner(Ed25519PrivateKey.generate())
     private = signer.key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
@@ -93,13 +93,13 @@ def generate_key(path: Path, comment: str) -> KeySigner:
     files = {"": (private, 0o600), ".pub": (line.encode(), 0o644), ".pem": (to_pem(signer.public_key), 0o644)}
     places = {Path(f"{path}{ending}"): content for ending, content in files.items()}
     if existing := [place for place in places if place.exists()]:
-        raise Trouble.of(existing[0], "exists", "choose another name: a key is never overwritten")
+        raise OperationalError.of(existing[0], "exists", "choose another name: a key is never overwritten")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for place, (data, mode) in places.items():
             write_new_file(place, data, mode)
     except OSError as error:
-        raise Trouble.of(error.filename, f"cannot be written ({error.strerror})") from error
+        raise OperationalError.of(error.filename, f"cannot be written ({error.strerror})") from error
     return signer
 
 
@@ -123,16 +123,16 @@ def read_private_file(path: Path, remedy: str) -> bytes:
     """Return the bytes of a small file that nobody but its owner may read.
 
     Raises:
-        Finding: others may read it.
-        Trouble: it cannot be read; `remedy` says what to do.
+        CheckFailed: others may read it.
+        OperationalError: it cannot be read; `remedy` says what to do.
     """
     try:
         with open_at_once(path) as stream:
             mode = os.fstat(stream.fileno()).st_mode
             data = stream.read(_MAX_KEY_FILE_BYTES)
     except OSError as error:
-        raise Trouble.of(path, f"cannot be read ({error.strerror})", remedy) from error
+        raise OperationalError.of(path, f"cannot be read ({error.strerror})", remedy) from error
     # As ssh does: a key that others could have copied proves nothing.
     if stat.S_IMODE(mode) & 0o077:
-        raise Finding.of(path, "may be read by others than its owner", f"chmod 600 {path}")
+        raise CheckFailed.of(path, "may be read by others than its owner", f"chmod 600 {path}")
     return data

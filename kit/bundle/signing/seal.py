@@ -13,7 +13,7 @@ from kit.bundle.signing.public_key import fingerprint, to_pem
 from kit.bundle.signing.sigstore import sigstore_bundle
 from kit.bundle.signing.statement import claim_of, write_statement
 from kit.core.canonical import canonical_json, read_json
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def seal(folder: Path, signer: Signer) -> Sealed:
     """Sign a bundle's folder: write its `ro-crate-metadata.json` and `signatures/`, in place of those that it may have.
 
     Raises:
-        Finding: the folder holds what a bundle cannot hold, or no valid manifest.
-        Trouble: it cannot be read or written.
+        CheckFailed: the folder holds what a bundle cannot hold, or no valid manifest.
+        OperationalError: it cannot be read or written.
     """
     crate = canonical_json(crate_metadata(folder))
     _write(folder, {layout.CRATE: crate})
@@ -65,7 +65,7 @@ def _write(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(data)
     except OSError as error:
-        raise Trouble.of(error.filename, f"cannot be written ({error.strerror})") from error
+        raise OperationalError.of(error.filename, f"cannot be written ({error.strerror})") from error
 
 
 def signed_names(names: Mapping[str, int]) -> list[str]:

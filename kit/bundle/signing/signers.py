@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kit.bundle.signing.allowed import KEY_TYPE, Entry, parse_line
 from kit.bundle.signing.public_key import ALGORITHM, fingerprint, from_pem, from_ssh_base64
-from kit.core.errors import Finding, Problem, Trouble
+from kit.core.errors import CheckFailed, OperationalError, Problem
 from kit.core.paths import open_at_once
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def read_signers(path_or_text: str, at: datetime) -> Signers:
         at: when the keys must be valid: as for ssh-keygen, now. When a bundle was signed, nobody can say.
 
     Raises:
-        Finding: there is no key in it that may sign, or a line that is none; all problems at once.
-        Trouble: the file cannot be read.
+        CheckFailed: there is no key in it that may sign, or a line that is none; all problems at once.
+        OperationalError: the file cannot be read.
     """
     if _FINGERPRINT.fullmatch(path_or_text):
         return Signers({path_or_text: ""}, {})
@@ -59,7 +59,7 @@ def read_signers(path_or_text: str, at: datetime) -> Signers:
         try:
             return Signers({fingerprint(from_pem(data)): ""}, {})
         except ValueError as error:
-            raise Finding.of(path_or_text, "is not an Ed25519 public key in PEM form") from error
+            raise CheckFailed.of(path_or_text, "is not an Ed25519 public key in PEM form") from error
     return _of_lines(data.decode(errors="replace"), path_or_text, at)
 
 
@@ -69,9 +69,9 @@ def _read(path: str) -> bytes:
             data = stream.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         remedy = "name a file of public keys, or a fingerprint SHA256:…"
-        raise Trouble.of(path, "cannot be read", remedy) from error
+        raise OperationalError.of(path, "cannot be read", remedy) from error
     if len(data) > _MAX_BYTES:
-        raise Finding.of(path, f"is larger than {_MAX_BYTES} bytes", "name a file of public keys")
+        raise CheckFailed.of(path, f"is larger than {_MAX_BYTES} bytes", "name a file of public keys")
     return data
 
 
@@ -99,11 +99,11 @@ def _of_lines(text: str, where: str, at: datetime) -> Signers:
         if key:
             passed_over[key] = reason
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     if not keys:
         reasons = [Problem(note, "so it names nobody") for note in notes]
         remedy = "bundles are signed with Ed25519"
-        raise Finding([*reasons, Problem(where, "holds no Ed25519 public key that may sign bundles", remedy)])
+        raise CheckFailed([*reasons, Problem(where, "holds no Ed25519 public key that may sign bundles", remedy)])
     return Signers(keys, {key: reason for key, reason in passed_over.items() if key not in keys}, tuple(notes))
 
 

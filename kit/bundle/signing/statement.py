@@ -80,7 +80,7 @@ def read_statement(payload: bytes) -> Claim:
 
     Raises:
         ValueError: it is not a statement that the kit wrote.
-        Finding: it is not strict JSON.
+        CheckFailed: it is not strict JSON.
     """
     document = _object(parse_json(payload, str(layout.STATEMENT)))
     predicate = fields.mapping(document, "predicate")

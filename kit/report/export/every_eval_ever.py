@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kit.bundle import layout
 from kit.core.canonical import canonical_json
 from kit.core.cells import BASE
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.report.export.every_eval_ever_results import evaluation_results
 from kit.report.results import Results
 
@@ -33,7 +33,7 @@ def documents(contents: Contents, metrics: dict[str, Json], results_digest: str,
     """Return each arm's document by the name of its file; `organization` reports the results.
 
     Raises:
-        Finding: the bundle's record does not say when its run ended, which the schema wants to know.
+        CheckFailed: the bundle's record does not say when its run ended, which the schema wants to know.
     """
     results = Results(contents.manifest, metrics)
     manifest = contents.manifest
@@ -64,7 +64,7 @@ def _ended(contents: Contents) -> str:
     except ValueError:
         moment = datetime.min  # noqa: DTZ901 - has no zone, as what is refused below
     if moment.tzinfo is None:
-        raise Finding.of(layout.RUN, "does not say when the run ended", "`kit verify` checks the bundle", "$.end")
+        raise CheckFailed.of(layout.RUN, "does not say when the run ended", "`kit verify` checks the bundle", "$.end")
     return str(int(moment.timestamp()))
 
 

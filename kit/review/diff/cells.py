@@ -11,8 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from kit.bundle.streamed import picked
-from kit.core.errors import Finding
-from kit.core.rows import Completion, Judgement, Leads
+from kit.core.errors import CheckFailed
+from kit.core.rows import Completion, Judgement, LogprobMargins
 from kit.review.diff.evidence import Asked, CellTexts, Divergence, Flip
 from kit.review.diff.rates import count_rates
 from kit.review.diff.sequences import first_difference
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from kit.review.diff.evidence import Compared
     from kit.stats.paired import PairedCounts
 
-    Answers = Sequence[Completion] | Sequence[Judgement] | Sequence[Leads]
+    Answers = Sequence[Completion] | Sequence[Judgement] | Sequence[LogprobMargins]
 
 Row = TypeVar("Row", Completion, Judgement)
 
-LEADS_SHOWN = 1000
+MARGINS_SHOWN = 1000
 """Completions of a cell of which it is looked up how sure each side was where they part; a median needs no more."""
 
 
@@ -51,7 +51,7 @@ class CellPair:
     """Of each side that has the cell."""
     judged: Mapping[str, tuple[Sequence[Judgement], Sequence[Judgement]]]
     """By judge that both sides have."""
-    leads: tuple[Sequence[Leads], Sequence[Leads]]
+    margins: tuple[Sequence[LogprobMargins], Sequence[LogprobMargins]]
     """Nothing on a side that did not record them."""
     others: Sequence[Answers]
     """Rows that are not compared, which are walked because nobody else checks them."""
@@ -74,7 +74,7 @@ def compare_cell(pair: CellPair) -> CellComparison:
     """Read and compare one cell.
 
     Raises:
-        Finding: a row is malformed, or a verdict does not belong to its kind of evaluation.
+        CheckFailed: a row is malformed, or a verdict does not belong to its kind of evaluation.
         OSError: a file cannot be read.
     """
     texts, asked = _compare_texts(pair)
@@ -85,7 +85,7 @@ def compare_cell(pair: CellPair) -> CellComparison:
         if len(set(pair.kinds)) == 1:  # of two kinds there is no common rate, and the grade says why
             kind = pair.kinds[0]
             if problems := list(verdict_problems(pair.cell, judge, kind, {one for both in table for one in both})):
-                raise Finding(problems)
+                raise CheckFailed(problems)
             counts.update({(judge, rate): one for rate, one in count_rates(kind, table).items()})
     for rows in pair.others:
         deque(rows, maxlen=0)
@@ -104,7 +104,7 @@ def _compare_texts(pair: CellPair) -> tuple[CellTexts, Asked]:
         if a.prompt_tokens != b.prompt_tokens:
             requests, first = requests + 1, first or (a.prompt_tokens, b.prompt_tokens, a.template != b.template)
     if divergences:
-        _add_leads(divergences, pair.leads)
+        _add_margins(divergences, pair.margins)
     ends = (cut_off[0], cut_off[1]) if pair.can_be_cut_off else None
     texts = CellTexts(pair.cell, len(pair.categories), divergences, pair.compared, ends)
     return texts, Asked(requests, first)
@@ -121,16 +121,18 @@ def _divergence(a: Completion, b: Completion) -> Divergence:
     return Divergence(*first_difference(a.token_ids, b.token_ids))
 
 
-def _add_leads(divergences: dict[str, Divergence], leads: tuple[Sequence[Leads], Sequence[Leads]]) -> None:
+def _add_margins(
+    divergences: dict[str, Divergence], margins: tuple[Sequence[LogprobMargins], Sequence[LogprobMargins]]
+) -> None:
     """Note how sure each side was where two completions part."""
-    shown = set(islice(divergences, LEADS_SHOWN))
-    for side, rows in enumerate(leads):
+    shown = set(islice(divergences, MARGINS_SHOWN))
+    for side, rows in enumerate(margins):
         for row in picked(rows, shown):
             found = divergences[row.prompt_id]
-            if found.position is not None and found.position < len(row.leads):
-                lead = row.leads[found.position]
-                known = (lead, found.leads[1]) if side == 0 else (found.leads[0], lead)
-                divergences[row.prompt_id] = found._replace(leads=known)
+            if found.position is not None and found.position < len(row.margins):
+                margin = row.margins[found.position]
+                known = (margin, found.margins[1]) if side == 0 else (found.margins[0], margin)
+                divergences[row.prompt_id] = found._replace(margins=known)
 
 
 def _compare_verdicts(

@@ -74,8 +74,8 @@ def compare(
         processes: how many may read rows at a time.
 
     Raises:
-        Finding: the key is not the one with which they were redacted, or rows are malformed.
-        Trouble: a process was ended.
+        CheckFailed: the key is not the one with which they were redacted, or rows are malformed.
+        OperationalError: a process was ended.
     """
     form = comparable(a, b, key)
     a, b = form.a, form.b
@@ -137,7 +137,7 @@ def _pair(cell: Cell, a: Contents, b: Contents, categories: Mapping[str, str], c
         categories=categories if len(sides) == 2 else {},
         completions=tuple(side.completions[cell] for side in sides),
         judged={judge: (rows[0], rows[1]) for judge, rows in verdicts.items() if len(rows) == 2},
-        leads=(a.leads.get(cell, ()), b.leads.get(cell, ())),
+        margins=(a.margins.get(cell, ()), b.margins.get(cell, ())),
         others=[*answers, *(rows[0] for rows in verdicts.values() if len(rows) == 1)],
     )
 

@@ -89,8 +89,8 @@ def _texts(texts: CellTexts) -> dict[str, Json]:
 def _divergence(divergence: Divergence | None) -> Json:
     if divergence is None:
         return None
-    leads = dict(zip("ab", map(in_nats, divergence.leads), strict=True))
-    return {"index": divergence.position, "a": divergence.a, "b": divergence.b, "leads": {**leads}}
+    margins = dict(zip("ab", map(in_nats, divergence.margins), strict=True))
+    return {"index": divergence.position, "a": divergence.a, "b": divergence.b, "margins": {**margins}}
 
 
 def _flip(flip: Flip) -> dict[str, Json]:

@@ -91,8 +91,8 @@ class Divergence(NamedTuple):
     position: int | None
     a: int | None
     b: int | None
-    leads: tuple[int | None, int | None] = (None, None)
-    """How sure each side was of its token, in thousandths of a nat (`kit.core.rows.Leads`); None where not recorded."""
+    margins: tuple[int | None, int | None] = (None, None)
+    """How sure each side was of its token, in thousandths of a nat; None where not recorded."""
 
 
 class Asked(NamedTuple):
@@ -127,7 +127,7 @@ class CellTexts:
 
         In nats; None where it is not recorded.
         """
-        known = [[abs(lead) for lead in one.leads if lead is not None] for one in self.divergences.values()]
+        known = [[abs(margin) for margin in one.margins if margin is not None] for one in self.divergences.values()]
         return median(map(min, filter(None, known))) / 1000 if any(known) else None
 
     @property

@@ -16,7 +16,7 @@ from kit.report.wording import NOTHING, p_value, percent, percent_range
 from kit.review.diff.grade import points
 from kit.review.diff.sequences import first_difference
 from kit.review.diff.shown import value
-from kit.review.diff.text import STAGES, leads, reduced
+from kit.review.diff.text import STAGES, margins, reduced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -248,7 +248,7 @@ def _parted(divergence: Divergence | None, a: str, b: str) -> str:
     tokens = f"{value(divergence.a, _WIDTH)} → {value(divergence.b, _WIDTH)}"
     shared = on_one_line(a[: first_difference(a, b)[0]][-_CONTEXT:])
     after = f", after “{shared}”" if shared else ""
-    return "; ".join(filter(None, [f"from token {divergence.position} on ({tokens}){after}", leads(divergence)]))
+    return "; ".join(filter(None, [f"from token {divergence.position} on ({tokens}){after}", margins(divergence)]))
 
 
 def _texts(contents: Contents, cell: Cell, prompts: AbstractSet[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from kit.core.errors import Finding, Problem, Trouble
+from kit.core.errors import CheckFailed, OperationalError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,8 +18,8 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], processes: int) 
     """Return what a module's function makes of each item, in their order; with several processes, the same.
 
     Raises:
-        Finding: what `work` found wrong with any of them, all at once.
-        Trouble: a process was ended.
+        CheckFailed: what `work` found wrong with any of them, all at once.
+        OperationalError: a process was ended.
     """
     if processes == 1:
         return _all(partial(work, item) for item in items)
@@ -37,7 +37,7 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], processes: int) 
         try:
             return _all([pool.submit(work, item).result for item in items])
         except BrokenProcessPool as error:
-            raise Trouble.of("kit", "one of its processes was ended", "is there enough memory?") from error
+            raise OperationalError.of("kit", "one of its processes was ended", "is there enough memory?") from error
 
 
 def _all(results: Iterable[Callable[[], Result]]) -> list[Result]:
@@ -46,8 +46,8 @@ def _all(results: Iterable[Callable[[], Result]]) -> list[Result]:
     for result in results:
         try:
             found.append(result())
-        except Finding as error:
+        except CheckFailed as error:
             problems += error.problems
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return found

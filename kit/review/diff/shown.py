@@ -17,9 +17,9 @@ def shortened(text: str, width: int) -> str:
     return safe if len(safe) <= width else safe[: width - 1] + "…"
 
 
-def in_nats(lead: int | None) -> float | None:
-    """Return a lead of a token (`kit.core.rows.Leads`) in nats."""
-    return None if lead is None else lead / 1000
+def in_nats(margin: int | None) -> float | None:
+    """Return a margin of a token (`kit.core.rows.LogprobMargins`) in nats."""
+    return None if margin is None else margin / 1000
 
 
 def value(value: Json, width: int) -> str:

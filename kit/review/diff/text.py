@@ -106,7 +106,7 @@ def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
             flipped = [flip for flip in flips[texts.cell] if flip.judge == judge]
             for flip in flipped[:limit]:
                 yield f"    {_flip(flip, texts)}"
-                yield from _leads(flip.divergence)
+                yield from _margins(flip.divergence)
             yield from _rest(len(flipped) - limit, "    ")
         if not flips[texts.cell]:
             yield from _partings(texts)
@@ -122,8 +122,8 @@ def _summary(texts: CellTexts, flipped: int) -> str:
 def _about(texts: CellTexts) -> Iterator[str]:
     if texts.cut_off and any(texts.cut_off):
         yield f"  cut off at max_tokens: {texts.cut_off[0]} → {texts.cut_off[1]} of {texts.n}"
-    if (lead := texts.median_lead) is not None:
-        yield f"  where they part, the token taken was {lead:.3f} nats from the next likeliest (median)"
+    if (margin := texts.median_lead) is not None:
+        yield f"  where they part, the token taken was {margin:.3f} nats from the next likeliest (median)"
 
 
 def _has_moved(rate: RateComparison) -> bool:
@@ -143,7 +143,7 @@ def _partings(texts: CellTexts) -> Iterator[str]:
     """Tell of a few completions where they part, since no verdict tells of them."""
     for prompt_id, divergence in islice(texts.divergences.items(), PARTINGS_SHOWN):
         yield f"    {shortened(prompt_id, 24)}  {_where(divergence)}"
-        yield from _leads(divergence)
+        yield from _margins(divergence)
     yield from _rest(len(texts.divergences) - PARTINGS_SHOWN, "    ")
 
 
@@ -153,15 +153,17 @@ def _where(divergence: Divergence) -> str:
     return f"token {divergence.position}: {value(divergence.a, 10)} → {value(divergence.b, 10)}"
 
 
-def _leads(divergence: Divergence | None) -> Iterator[str]:
-    if divergence and (text := leads(divergence)):
+def _margins(divergence: Divergence | None) -> Iterator[str]:
+    if divergence and (text := margins(divergence)):
         yield f"      {text}"
 
 
-def leads(divergence: Divergence) -> str:
+def margins(divergence: Divergence) -> str:
     """Say how sure each side was of the token with which it went its own way; nothing where it is not recorded."""
-    known = [(side, in_nats(lead)) for side, lead in zip("ab", divergence.leads, strict=True) if lead is not None]
-    return ", ".join(f"{side} took it {lead:+.3f} nats before the likeliest other" for side, lead in known)
+    known = [
+        (side, in_nats(margin)) for side, margin in zip("ab", divergence.margins, strict=True) if margin is not None
+    ]
+    return ", ".join(f"{side} took it {margin:+.3f} nats before the likeliest other" for side, margin in known)
 
 
 def _flip(flip: Flip, texts: CellTexts) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kit.bundle.streamed import ChangedRows
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.review.diff.evidence import Change, Compared, Influence
 from kit.review.redact.anonymous import anonymous_environment, anonymous_manifest
 from kit.review.redact.withhold import withhold
@@ -41,10 +41,10 @@ def comparable(a: Contents, b: Contents, key: RedactionKey | None) -> Comparable
     """Bring two bundles into one form.
 
     Raises:
-        Finding: a redaction was made with another key than the one that is given.
+        CheckFailed: a redaction was made with another key than the one that is given.
     """
     if key and (problems := [_other_key(one) for one in (a, b) if one.redaction and one.redaction.key != key.id]):
-        raise Finding(problems)
+        raise CheckFailed(problems)
     a, b = _with_the_same_left_out(a, b)
     common = sorted(set(a.prompts) & set(b.prompts))
     compared = {name: _means(name, a, b, key) for name in common}

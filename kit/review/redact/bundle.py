@@ -15,7 +15,7 @@ from kit.bundle.publish import archive_of, fresh_partial, publish, require_free
 from kit.bundle.redaction import Redaction
 from kit.bundle.signing.integrity import check_integrity
 from kit.core.digests import both_digests
-from kit.core.errors import Finding, Trouble
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.identity import kit_identity
 from kit.core.rows import save_rows
 from kit.report.write import write_document, write_numbers
@@ -71,16 +71,16 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
         signer: who signs.
 
     Raises:
-        Finding: the original is redacted already, or what would stay in the clear may be a text; all problems at once.
-        Trouble: `out` exists, or the disk is full.
+        CheckFailed: the original is redacted already, or what would stay in the clear may be a text; all at once.
+        OperationalError: `out` exists, or the disk is full.
     """
     require_free(out)
     contents = load_contents(original)
     if contents.redaction:
-        raise Finding.of(original, "is redacted already", "redact the bundle that it was made of")
+        raise CheckFailed.of(original, "is redacted already", "redact the bundle that it was made of")
     evaluations = tuple(sorted(contents.prompts)) if options.everything else not_for_publication(contents.manifest)
     if problems := name_problems(original, contents, evaluations):
-        raise Finding(problems)
+        raise CheckFailed(problems)
     intact = check_integrity(original)
     redaction = Redaction(
         kit=kit_identity(),
@@ -101,7 +101,7 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
         sealed = publish(partial, out, signer)
     except OSError as error:
         what = f"cannot be read or written ({error.strerror})"
-        raise Trouble.of(error.filename or out, what, "check space and permissions") from error
+        raise OperationalError.of(error.filename or out, what, "check space and permissions") from error
     return Redacted(
         folder=out,
         archive=archive_of(out),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kit.bundle import layout
 from kit.core import fields
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.core.rows import Prompt
 from kit.review.redact.commitment import Place, commitment
 from kit.review.redact.withhold import completion_fields, prompt_fields
@@ -33,7 +33,7 @@ def open_records(contents: Contents, names: Sequence[str], key: RedactionKey, wh
         where: what to call the bundle in a problem.
 
     Raises:
-        Finding: there is no such record; all problems at once.
+        CheckFailed: there is no such record; all problems at once.
     """
     files = {file.stem: (file, {_id(row): row for row in rows}) for file, rows in _text_files(contents)}
     opened: list[Json] = []
@@ -47,7 +47,7 @@ def open_records(contents: Contents, names: Sequence[str], key: RedactionKey, wh
             remedy = "write EVALUATION:ID, CELL:ID or CELL.JUDGE:ID"
             problems.append(Problem(where, f"{name!r} is not a record of it that has a text", remedy))
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return {"version": VERSION, "records": opened}
 
 
@@ -60,7 +60,7 @@ def check_opened(contents: Contents, document: Json, where: str) -> int:
         where: its file.
 
     Raises:
-        Finding: it is no such document, or a record is not the one that the bundle commits to; all problems at once.
+        CheckFailed: it is no such document, or a record is not the one that the bundle commits to; all at once.
     """
     committed = {
         (str(file), _id(row), name): said
@@ -70,7 +70,7 @@ def check_opened(contents: Contents, document: Json, where: str) -> int:
     }
     records = document.get("records") if isinstance(document, dict) and document.get("version") == VERSION else None
     if not isinstance(records, list) or not records or document != {"version": VERSION, "records": records}:
-        raise Finding.of(where, "holds no opened records", "`kit redact --open` writes such a file")
+        raise CheckFailed.of(where, "holds no opened records", "`kit redact --open` writes such a file")
     problems = [
         Problem(where, what, "", f"$.records[{number}]{path}")
         for number, record in enumerate(records)
@@ -78,7 +78,7 @@ def check_opened(contents: Contents, document: Json, where: str) -> int:
     ]
     problems += [Problem(where, "is opened twice", "", f"$.records[{number}]") for number in _repeated(records)]
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return len(records)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding, KitError, Problem, child_path
+from kit.core.errors import CheckFailed, KitError, Problem, child_path
 from kit.spec.adapter.check import adapter_problems
 from kit.spec.data.load import load_examples, load_prompts, load_recorded
 from kit.spec.environment.compare import Difference, differences
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     from kit.core.canonical import Json
-    from kit.spec.manifest.asked_model import AskedModel
+    from kit.spec.manifest.judge_model import JudgeModel
     from kit.spec.manifest.load import LoadedManifest
     from kit.spec.manifest.model import DataSet, Evaluation, Manifest
     from kit.spec.manifest.parts import Source
@@ -115,15 +115,15 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     bare = [prompt.id for prompt in prompts if prompt.answer is None] if evaluation.kind == "capability" else []
     if bare:
         what = f"{len(bare)} of {len(prompts)} prompts have no exact answer, the first is {bare[0]!r}"
-        raise Finding.of(f"data set {name!r}", what, "a capability set needs answers")
+        raise CheckFailed.of(f"data set {name!r}", what, "a capability set needs answers")
     by_letter = any(loaded.manifest.judges[judge].kind == ChoiceJudge.kind for judge in evaluation.judges)
     other = [prompt.id for prompt in prompts if option_letter(prompt.answer) is None] if by_letter else []
     if other:
         what = f"{len(other)} of {len(prompts)} answers are no letter from A to J, the first is that of {other[0]!r}"
-        raise Finding.of(f"data set {name!r}", what, "judge this set by `exact`, or give it letters")
+        raise CheckFailed.of(f"data set {name!r}", what, "judge this set by `exact`, or give it letters")
     return len(prompts)
 
 
-def _asked_models(manifest: Manifest) -> dict[str, AskedModel]:
+def _asked_models(manifest: Manifest) -> dict[str, JudgeModel]:
     """Return what is asked by each judge that asks a model, by the judge's place in the manifest."""
     return {child_path("$.judges", name): one.asked for name, one in manifest.judges.items() if one.asked}

@@ -27,7 +27,7 @@ TOKEN_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskUsage:
     """What one folder must hold."""
 
     folder: Path
@@ -48,7 +48,7 @@ class Room:
         return {"folder": str(self.folder), **needed, "free_bytes": self.free}
 
 
-def rooms(loaded: LoadedManifest, shape: Shape | None, workspace: Path, prompts: int) -> list[Room]:
+def disk_usages(loaded: LoadedManifest, shape: Shape | None, workspace: Path, prompts: int) -> list[DiskUsage]:
     """Return what the folders of a run must hold.
 
     Args:
@@ -64,8 +64,8 @@ def rooms(loaded: LoadedManifest, shape: Shape | None, workspace: Path, prompts:
     larger += "; in a container: docker run --tmpfs /tmp:exec,size=…"
     rows = COPIES * completion_bytes(loaded, prompts)
     if temporary.stat().st_dev == workspace.stat().st_dev:
-        return [Room(workspace, written + merged, written + merged + rows, free_some)]
-    return [Room(workspace, written, written + rows, free_some), Room(temporary, merged, merged, larger)]
+        return [DiskUsage(workspace, written + merged, written + merged + rows, free_some)]
+    return [DiskUsage(workspace, written, written + rows, free_some), DiskUsage(temporary, merged, merged, larger)]
 
 
 def written_weights(loaded: LoadedManifest, shape: Shape) -> int:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from kit.run.preflight.lengths import Lengths
     from kit.run.preflight.machine import Machine
-    from kit.spec.manifest.asked_model import AskedModel
     from kit.spec.manifest.finetune import Finetune, Training
+    from kit.spec.manifest.judge_model import JudgeModel
     from kit.spec.manifest.load import LoadedManifest
     from kit.spec.manifest.model import Manifest
     from kit.spec.manifest.parts import EngineLimits
@@ -103,7 +103,7 @@ def _training(shape: Shape, finetune: Finetune, machine: Machine, rows: Lengths)
     )
 
 
-def judge_estimate(name: str, judge: AskedModel, shape: Shape, machine: Machine, asked: Lengths) -> Estimate:
+def judge_estimate(name: str, judge: JudgeModel, shape: Shape, machine: Machine, asked: Lengths) -> Estimate:
     """Return what the model of a judge needs."""
     place = f"judges.{name}.engine"
     return _serving(f"judging by {name}", place, shape, judge.model.dtype, judge.engine, machine, asked)

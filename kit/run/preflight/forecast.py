@@ -189,5 +189,5 @@ def _work(step: Step) -> int:
     training = step.finetune.training
     assert training is not None
     if training.max_steps is not None:
-        return training.max_steps * training.rows_a_step
+        return training.max_steps * training.effective_batch_size
     return (training.epochs or 1) * len(step.examples)

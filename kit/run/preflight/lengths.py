@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kit.core.canonical import Json
     from kit.run.executor import Worker
-    from kit.spec.manifest.asked_model import AskedModel
+    from kit.spec.manifest.judge_model import JudgeModel
     from kit.spec.manifest.load import LoadedManifest
     from kit.spec.manifest.model import Manifest
     from kit.spec.manifest.parts import Model
@@ -81,7 +81,7 @@ def trained_reading(loaded: LoadedManifest, manifest: Manifest) -> Reading:
     return Reading(manifest.model, tuple("\n".join(row.texts) for row in rows), finetune.training.system_prompt)
 
 
-def judged_reading(loaded: LoadedManifest, name: str, asked: AskedModel) -> Reading:
+def judged_reading(loaded: LoadedManifest, name: str, asked: JudgeModel) -> Reading:
     """Return what a judge's model is asked about an evaluation, less the completions, which nobody knows yet."""
     evaluation = loaded.manifest.evaluations[name]
     prompts = load_prompts(loaded.places, evaluation.data, loaded.manifest.data[evaluation.data])
@@ -104,7 +104,7 @@ def counted(
     """Return the lengths of readings, by key, as the models' own tokenizers and templates have them.
 
     Raises:
-        Trouble: a tokenizer cannot be loaded, or a template refuses a text.
+        OperationalError: a tokenizer cannot be loaded, or a template refuses a text.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folders = {key: Path(scratch) / str(number) for number, key in enumerate(readings)}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PROCESS_BYTES = 400 * MIB
-"""Memory of a worker before it has loaded a model: interpreter, torch, TRL or vLLM; measured (docs/fit.md)."""
+"""Memory of a worker before it has loaded a model: interpreter, torch, TRL or vLLM; measured (docs/resources.md)."""
 CONTEXT_BYTES = 512 * MIB
 """What a CUDA context and its kernels take of an accelerator: the usual order of magnitude, not measured here."""
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 NEAR = 0.75
-"""From this share of a device on, an estimate is told: allocators keep up to a third beside it (docs/fit.md)."""
+"""From this share of a device on, an estimate is told: allocators keep up to a third beside it (docs/resources.md)."""
 FAR = 1.5
 """From this multiple of a device on, an estimate stops a run: no measurement came out so far below its estimate
-(docs/fit.md). What is known exactly stops it as soon as it alone does not fit."""
+(docs/resources.md). What is known exactly stops it as soon as it alone does not fit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kit.core.canonical import Json
-    from kit.run.executor import Seams
+    from kit.run.executor import Backends
     from kit.spec.manifest.load import LoadedManifest
     from kit.spec.manifest.model import Evaluation, Manifest
     from kit.spec.manifest.parts import Model
@@ -29,7 +29,7 @@ _OTHER_SYSTEM_PROMPT = ("the model is trained with another system prompt than it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownPrompt:
+class RenderedPrompt:
     """One way in which an evaluation is asked."""
 
     evaluation: str
@@ -61,12 +61,12 @@ class ShownPrompt:
         }
 
 
-def show_prompts(loaded: LoadedManifest, seams: Seams, switches: Mapping[str, str]) -> list[ShownPrompt]:
+def show_prompts(loaded: LoadedManifest, backends: Backends, switches: Mapping[str, str]) -> list[RenderedPrompt]:
     """Return what the model will see, by evaluation and, where arms differ in it, by arms.
 
     Raises:
-        Finding: rows of a data set do not fit.
-        Trouble: the tokenizer cannot be loaded, or a template refuses a prompt.
+        CheckFailed: rows of a data set do not fit.
+        OperationalError: the tokenizer cannot be loaded, or a template refuses a prompt.
     """
     if loaded.manifest.model.is_recorded:
         return []
@@ -84,7 +84,7 @@ def show_prompts(loaded: LoadedManifest, seams: Seams, switches: Mapping[str, st
             _job(loaded, name, manifest, own, folder)
             for ((name, _), (_, manifest, own)), folder in zip(asked.items(), folders, strict=True)
         ]
-        for _ in seams.worker.run(seams.prompts, jobs, switches, Path(scratch) / "log"):
+        for _ in backends.worker.run(backends.prompts, jobs, switches, Path(scratch) / "log"):
             pass
         return [
             _shown(name, arms, manifest.evaluations[name], manifest, next(read_rows(folder / SHOWN)))
@@ -92,7 +92,7 @@ def show_prompts(loaded: LoadedManifest, seams: Seams, switches: Mapping[str, st
         ]
 
 
-def prompt_problems(loaded: LoadedManifest, shown: Iterable[ShownPrompt]) -> list[Problem]:
+def prompt_problems(loaded: LoadedManifest, shown: Iterable[RenderedPrompt]) -> list[Problem]:
     """Return what is wrong with prompts as the model sees them."""
     remedy = f"`kit check {loaded.path} --show-prompt` shows what the model sees"
     return [
@@ -131,12 +131,12 @@ def _job(loaded: LoadedManifest, name: str, manifest: Manifest, own: Model | Non
 
 def _shown(
     name: str, arms: list[str], evaluation: Evaluation, manifest: Manifest, row: Mapping[str, Json]
-) -> ShownPrompt:
+) -> RenderedPrompt:
     training = manifest.finetune.training if manifest.finetune else None
     other = training is not None and training.system_prompt != evaluation.system_prompt
     longest = cast("dict[str, Json]", row["longest"])
     found = cast("list[dict[str, Json]]", row["tokens"])
-    return ShownPrompt(
+    return RenderedPrompt(
         evaluation=name,
         arms=tuple(arms),
         prompts=cast("int", row["prompts"]),

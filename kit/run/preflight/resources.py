@@ -9,7 +9,7 @@ from kit.core.cells import BASE
 from kit.core.errors import Problem, child_path
 from kit.run.preflight.ability import batch_notes
 from kit.run.preflight.context import Window, engine_problems, training_notes
-from kit.run.preflight.disk import rooms
+from kit.run.preflight.disk import disk_usages
 from kit.run.preflight.estimate import arm_estimates, judge_estimate
 from kit.run.preflight.lengths import Lengths, asked_reading, bounded, counted, judged_reading, trained_reading
 from kit.run.preflight.need import in_gib, largest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kit.core.canonical import Json
     from kit.run.executor import Worker
-    from kit.run.preflight.disk import Room
+    from kit.run.preflight.disk import DiskUsage
     from kit.run.preflight.estimate import Estimate
     from kit.run.preflight.lengths import Reading
     from kit.run.preflight.machine import Machine
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Fit:
+class ResourceEstimate:
     """What a run needs, what keeps it from fitting, and what may."""
 
     needs: list[Need] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
-    rooms: list[Room] = field(default_factory=list)
+    disk_usages: list[DiskUsage] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     """It does not fit."""
     warnings: list[Problem] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Fit:
         return {
             "needs": [need.to_json() for need in self.needs],
             "lengths": [window.to_json() for window in self.windows],
-            "disk": [room.to_json() for room in self.rooms],
+            "disk": [usage.to_json() for usage in self.disk_usages],
             "warnings": [
                 {"where": one.where, "path": one.path, "what": one.what, "remedy": one.remedy} for one in self.warnings
             ],
@@ -69,7 +69,9 @@ class Tokenizing:
     switches: Mapping[str, str]
 
 
-def fit(loaded: LoadedManifest, machine: Machine, workspace: Path, tokenizing: Tokenizing | None = None) -> Fit:
+def fit(
+    loaded: LoadedManifest, machine: Machine, workspace: Path, tokenizing: Tokenizing | None = None
+) -> ResourceEstimate:
     """Return what a run of this manifest needs of a machine.
 
     Args:
@@ -82,15 +84,17 @@ def fit(loaded: LoadedManifest, machine: Machine, workspace: Path, tokenizing: T
         KitError: a file is not in its format, or a template refuses a prompt.
     """
     lengths = _Lengths(loaded, tokenizing)
-    found = Fit()
+    found = ResourceEstimate()
     shape = None
     if not loaded.manifest.model.is_recorded:
         shape = read_shape(loaded.places, loaded.manifest.model.source)
         _arms(loaded, shape, machine, lengths, found)
     _judges(loaded, machine, lengths, found)
-    found.rooms = rooms(loaded, shape, workspace, sum(len(one.each) for one in lengths.asked(BASE).values()))
-    for room in found.rooms:
-        _say_room(room, found)
+    found.disk_usages = disk_usages(
+        loaded, shape, workspace, sum(len(one.each) for one in lengths.asked(BASE).values())
+    )
+    for usage in found.disk_usages:
+        _say_disk_usage(usage, found)
     found.warnings = list(dict.fromkeys(found.warnings))
     found.problems = list(dict.fromkeys(found.problems))
     return found
@@ -144,7 +148,7 @@ def _together(lengths: Mapping[str, Lengths]) -> Lengths:
     )
 
 
-def _arms(loaded: LoadedManifest, shape: Shape, machine: Machine, lengths: _Lengths, found: Fit) -> None:
+def _arms(loaded: LoadedManifest, shape: Shape, machine: Machine, lengths: _Lengths, found: ResourceEstimate) -> None:
     where = str(loaded.path)
     asked = {arm: _together(lengths.asked(arm)) for arm in loaded.arms}
     rows = {arm: one for arm in loaded.arms if (one := lengths.trained(arm))}
@@ -169,7 +173,7 @@ def _arms(loaded: LoadedManifest, shape: Shape, machine: Machine, lengths: _Leng
             found.windows += [row] if row not in found.windows else []
 
 
-def _judges(loaded: LoadedManifest, machine: Machine, lengths: _Lengths, found: Fit) -> None:
+def _judges(loaded: LoadedManifest, machine: Machine, lengths: _Lengths, found: ResourceEstimate) -> None:
     where = str(loaded.path)
     for name, judge in loaded.manifest.judges.items():
         questions = lengths.judged(name)
@@ -192,7 +196,7 @@ def _judges(loaded: LoadedManifest, machine: Machine, lengths: _Lengths, found: 
                 found.warnings.append(Problem(where, what, remedy, window.place))
 
 
-def _say_estimate(where: str, estimate: Estimate, found: Fit) -> None:
+def _say_estimate(where: str, estimate: Estimate, found: ResourceEstimate) -> None:
     need = estimate.need
     found.needs.append(need)
     if not need.is_near:
@@ -207,12 +211,12 @@ def _say_estimate(where: str, estimate: Estimate, found: Fit) -> None:
     (found.problems if need.cannot_fit else found.warnings).append(problem)
 
 
-def _say_engine(where: str, said: Iterator[tuple[str, str, str, bool]], found: Fit) -> None:
+def _say_engine(where: str, said: Iterator[tuple[str, str, str, bool]], found: ResourceEstimate) -> None:
     for what, remedy, place, is_certain in said:
         (found.problems if is_certain else found.warnings).append(Problem(where, what, remedy, place))
 
 
-def _say_window(where: str, window: Window, found: Fit) -> None:
+def _say_window(where: str, window: Window, found: ResourceEstimate) -> None:
     found.windows += [window] if window not in found.windows else []
     if window.overflows:
         what = f"the longest prompt of {window.name} has {window.lengths.longest} tokens and may get {window.more} more"
@@ -220,8 +224,8 @@ def _say_window(where: str, window: Window, found: Fit) -> None:
         found.problems.append(Problem(where, what, remedy, window.place))
 
 
-def _say_room(room: Room, found: Fit) -> None:
-    if room.likely > room.free:
-        what = f"about {room.likely >> 20} MiB of disk are needed, {room.free >> 20} MiB are free"
-        problem = Problem(str(room.folder), what, room.remedy)
-        (found.problems if room.certain > room.free else found.warnings).append(problem)
+def _say_disk_usage(usage: DiskUsage, found: ResourceEstimate) -> None:
+    if usage.likely > usage.free:
+        what = f"about {usage.likely >> 20} MiB of disk are needed, {usage.free >> 20} MiB are free"
+        problem = Problem(str(usage.folder), what, usage.remedy)
+        (found.problems if usage.certain > usage.free else found.warnings).append(problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding, KitError
+from kit.core.errors import CheckFailed, KitError
 from kit.core.lenient import read_lenient_json
 from kit.core.paths import read_at_most
 
@@ -26,8 +26,8 @@ def template_text(files: Mapping[str, Path]) -> str | None:
         files: of the folder, by name.
 
     Raises:
-        Finding: it is no text, or far too long.
-        Trouble: it cannot be read.
+        CheckFailed: it is no text, or far too long.
+        OperationalError: it cannot be read.
     """
     if _FILE in files:
         return read_template_file(files[_FILE])
@@ -41,14 +41,14 @@ def read_template_file(path: Path) -> str:
     """Return a template that is a file of its own, with the line ends that transformers gives it.
 
     Raises:
-        Finding: it is not UTF-8, or far too long.
-        Trouble: it cannot be read.
+        CheckFailed: it is not UTF-8, or far too long.
+        OperationalError: it cannot be read.
     """
     data = read_at_most(path, MAX_BYTES, "a template is a few pages of text")
     try:
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise Finding.of(path, "is not UTF-8", "save the file as UTF-8") from error
+        raise CheckFailed.of(path, "is not UTF-8", "save the file as UTF-8") from error
 
 
 def _in_json(path: Path) -> str | None:

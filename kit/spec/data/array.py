@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, BinaryIO
 
 from kit.core.canonical import MAX_ROW_BYTES
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,11 @@ def array_elements(stream: BinaryIO, path: Path) -> Iterator[bytes]:
     """Yield the text of each element, which need not be right.
 
     Raises:
-        Finding: there is no array, it does not end, something follows it, or it or an element is too large.
+        CheckFailed: there is no array, it does not end, something follows it, or it or an element is too large.
     """
     data = stream.read(_CHUNK).lstrip()
     if not data.startswith(b"["):
-        raise Finding.of(path, "is not a JSON array of rows", "is this the format that was declared?")
+        raise CheckFailed.of(path, "is not a JSON array of rows", "is this the format that was declared?")
     start, at, depth, values = 1, 1, 1, 0
     size = len(data)
     _check_size(path, data, size, 0)
@@ -46,20 +46,20 @@ def array_elements(stream: BinaryIO, path: Path) -> Iterator[bytes]:
         depth += (mark in b"[{") - (mark in b"]}")
         values += mark in b"[{,"
         if values > MAX_JSON_VALUES:
-            raise Finding.of(path, f"holds more than {MAX_JSON_VALUES} values", "make it JSONL, a row a line")
+            raise CheckFailed.of(path, f"holds more than {MAX_JSON_VALUES} values", "make it JSONL, a row a line")
         if depth == 0 or (depth == 1 and mark == b","):
             element = data[start : token.start()]
             if depth or values or element.strip():
                 yield element
             start = at
     if (data[at:] + stream.read(_CHUNK)).strip():
-        raise Finding.of(path, "goes on behind its JSON array", "get it again")
+        raise CheckFailed.of(path, "goes on behind its JSON array", "get it again")
 
 
 def _check_size(path: Path, chunk: bytes, size: int, element: int) -> None:
     if size > MAX_JSON_BYTES:
-        raise Finding.of(path, f"is larger than {MAX_JSON_BYTES} bytes", "make it JSONL, a row a line")
+        raise CheckFailed.of(path, f"is larger than {MAX_JSON_BYTES} bytes", "make it JSONL, a row a line")
     if not chunk:
-        raise Finding.of(path, "is not JSON: its array does not end", "get it again")
+        raise CheckFailed.of(path, "is not JSON: its array does not end", "get it again")
     if element > MAX_ROW_BYTES:
-        raise Finding.of(path, f"has a row of more than {MAX_ROW_BYTES} bytes", "split it")
+        raise CheckFailed.of(path, f"has a row of more than {MAX_ROW_BYTES} bytes", "split it")

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
 from kit.core.canonical import MAX_ROW_BYTES, lines_in
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.spec.data.array import array_elements
 from kit.spec.data.header import check_header
 from kit.spec.data.interface import Located
@@ -51,8 +51,8 @@ def read_table(path: Path, form: Format, where: Collection[str] = ()) -> Iterato
         where: columns that are looked at besides those of the format.
 
     Raises:
-        Finding: it is not such a file, or a column is missing or stands there twice.
-        Trouble: it is a Parquet file, and what reads it is not installed.
+        CheckFailed: it is not such a file, or a column is missing or stands there twice.
+        OperationalError: it is a Parquet file, and what reads it is not installed.
         OSError: it cannot be read.
     """
     name = PurePath(path.name.removesuffix(".gz"))
@@ -85,7 +85,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with gzip.open(path, "rb") as stream:
             yield BufferedReader(_Bounded(stream, path))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise Finding.of(path, "is not a whole gzip file", "get it again, or unpack it") from error
+        raise CheckFailed.of(path, "is not a whole gzip file", "get it again, or unpack it") from error
 
 
 class _Bounded(RawIOBase):
@@ -104,7 +104,7 @@ class _Bounded(RawIOBase):
         self._left -= count
         if self._left < 0:
             what = f"unpacks to more than {MAX_UNPACKED_BYTES} bytes"
-            raise Finding.of(self._path, what, "unpack and split it")
+            raise CheckFailed.of(self._path, what, "unpack and split it")
         return count
 
 
@@ -123,7 +123,7 @@ def _plain_lines(path: Path, stream: BinaryIO) -> Iterator[Located]:
             yield Located(f"{path}:{number}", {"1": line.removesuffix("\n").removesuffix("\r")})
             lines.end_row()
     except UnicodeDecodeError as error:
-        raise Finding.of(path, "is not UTF-8", "save the file as UTF-8") from error
+        raise CheckFailed.of(path, "is not UTF-8", "save the file as UTF-8") from error
     finally:
         text.detach()  # whoever opened the stream closes it
 
@@ -146,14 +146,14 @@ def _csv(path: Path, stream: BinaryIO, form: Format, wanted: Container[str], del
             if len(fields) != len(header):
                 other = "header" if form.has_header else "first row"
                 what = f"has {len(fields)} fields where the {other} has {len(header)}"
-                raise Finding.of(f"{path}:{line}", what, "quote fields with commas, and leave no line empty")
+                raise CheckFailed.of(f"{path}:{line}", what, "quote fields with commas, and leave no line empty")
             yield Located(f"{path}:{line}", {name: fields[index] for index, name in chosen})
             lines.end_row()
             line = reader.line_num + 1
     except csv.Error as error:
-        raise Finding.of(f"{path}:{line}", f"is not CSV ({error})", "mend the quotes in this row") from error
+        raise CheckFailed.of(f"{path}:{line}", f"is not CSV ({error})", "mend the quotes in this row") from error
     except UnicodeDecodeError as error:
-        raise Finding.of(path, "is not UTF-8", "save the file as UTF-8") from error
+        raise CheckFailed.of(path, "is not UTF-8", "save the file as UTF-8") from error
     finally:
         text.detach()  # whoever opened the stream closes it
 
@@ -175,7 +175,7 @@ class _Lines:
         line = self._text.readline(self._left + 1)
         self._left -= len(line)
         if self._left < 0:
-            raise Finding.of(self._path, f"has a row of more than {MAX_ROW_BYTES} characters", "split it")
+            raise CheckFailed.of(self._path, f"has a row of more than {MAX_ROW_BYTES} characters", "split it")
         if not line:
             raise StopIteration
         return line

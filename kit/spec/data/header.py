@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,10 +16,10 @@ def check_header(path: Path, header: Sequence[str], columns: Iterable[str]) -> N
     """Refuse a file that lacks a column, or in which a name would stand for two.
 
     Raises:
-        Finding: either.
+        CheckFailed: either.
     """
     counts = Counter(header)
     if missing := [column for column in columns if column not in counts]:
-        raise Finding.of(path, f"has no column {', '.join(missing)}", "is this the format that was declared?")
+        raise CheckFailed.of(path, f"has no column {', '.join(missing)}", "is this the format that was declared?")
     if twice := sorted(column for column, count in counts.items() if count > 1):
-        raise Finding.of(path, f"has two columns {', '.join(twice)}", "rename or remove one")
+        raise CheckFailed.of(path, f"has two columns {', '.join(twice)}", "rename or remove one")

@@ -6,7 +6,7 @@ import random
 from sys import getsizeof
 from typing import TYPE_CHECKING, TypeVar
 
-from kit.core.errors import Finding, Problem, Trouble
+from kit.core.errors import CheckFailed, OperationalError, Problem
 from kit.core.paths import UnsafePathError
 from kit.core.rows import Prompt
 from kit.spec.data import FORMATS, mapped
@@ -41,7 +41,7 @@ def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
     """Return the prompts of a data set, in the order of its files and rows.
 
     Raises:
-        Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
+        CheckFailed: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
     """
     convert = format_of(data).prompt
     if convert is None:
@@ -54,7 +54,7 @@ def load_examples(places: Places, name: str, data: DataSet) -> list[Example]:
     """Return the training examples of a data set, in the order of its files and rows.
 
     Raises:
-        Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
+        CheckFailed: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
     """
     convert = format_of(data).example
     if convert is None:
@@ -67,7 +67,7 @@ def load_recorded(places: Places, name: str, data: DataSet) -> list[Recorded]:
     """Return the recorded answers of a data set, row for row with `load_prompts`.
 
     Raises:
-        Finding: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
+        CheckFailed: rows that do not fit, ids that repeat, or nothing left after the selection; all problems at once.
     """
     convert = format_of(data).recorded
     if convert is None:
@@ -76,12 +76,12 @@ def load_recorded(places: Places, name: str, data: DataSet) -> list[Recorded]:
     return _load(places, name, data, convert)
 
 
-def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> Finding:
+def _wrong_role(name: str, data: DataSet, lack: str, able: list[str]) -> CheckFailed:
     what = f"the format {data.format!r} has no {lack}"
     remedy = f"use {', '.join(able)}"
     if data.columns:
         what, remedy = f"its `columns` map no {lack}", "say which column is the `completion`"
-    return Finding([Problem(f"data set {name!r}", what, remedy)])
+    return CheckFailed([Problem(f"data set {name!r}", what, remedy)])
 
 
 def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int], Loaded]) -> list[Loaded]:
@@ -114,13 +114,13 @@ def _load(places: Places, name: str, data: DataSet, convert: Callable[[Row, int]
         kept += _size(item)
         if kept > MAX_BYTES:
             what = f"takes more than {MAX_BYTES} bytes of memory"
-            raise Finding.of(located.where, what, "name a smaller file, or fewer rows in `rows`")
+            raise CheckFailed.of(located.where, what, "name a smaller file, or fewer rows in `rows`")
     if problems:
         rest = bad - MAX_PROBLEMS
         more: list[Problem] = [Problem(where, f"{rest} more rows do not fit")] if rest > 0 else []
-        raise Finding([*problems, *more])
+        raise CheckFailed([*problems, *more])
     if not loaded:
-        raise Finding.of(where, "no row is selected", "look at `rows.where`, `rows.not_empty` and at the file")
+        raise CheckFailed.of(where, "no row is selected", "look at `rows.where`, `rows.not_empty` and at the file")
     return loaded
 
 
@@ -139,16 +139,16 @@ def _read(places: Places, data: DataSet) -> Iterator[Located]:
             for located in read_table(places.file(data.source, file), form, looked_at):
                 yield Located(located.where, form.completed(located.row)) if form.completed else located
         except OSError as error:
-            raise Trouble.of(file, f"cannot be read ({error.strerror})", "check the name") from error
+            raise OperationalError.of(file, f"cannot be read ({error.strerror})", "check the name") from error
         except UnsafePathError as error:
-            raise Finding.of(file, str(error), "keep data below the manifest's folder") from error
+            raise CheckFailed.of(file, str(error), "keep data below the manifest's folder") from error
 
 
 def _matching(places: Places, where: str, data: DataSet) -> Iterator[tuple[int, Located]]:
     """Yield the rows with the wanted values, numbered as they stand in their file; no row is kept."""
     for number, located in enumerate(_read(places, data), 1):
         if number > MAX_ROWS:
-            raise Finding.of(where, f"has more than {MAX_ROWS} rows", "make a smaller file of those that are used")
+            raise CheckFailed.of(where, f"has more than {MAX_ROWS} rows", "make a smaller file of those that are used")
         if _is_wanted(located.row, data.rows):
             yield number, located
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.core.canonical import MAX_ROW_BYTES
-from kit.core.errors import Finding, KitError, Trouble
+from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.spec.data.header import check_header
 from kit.spec.data.interface import Located
 
@@ -46,15 +46,17 @@ def read_parquet(path: Path, columns: Collection[str], wanted: Collection[str]) 
         wanted: of which a row holds what there is.
 
     Raises:
-        Finding: it is not such a file, holds what JSON cannot, or takes more memory than data take.
-        Trouble: what reads it is not installed.
+        CheckFailed: it is not such a file, holds what JSON cannot, or takes more memory than data take.
+        OperationalError: what reads it is not installed.
         OSError: it cannot be read.
     """
     try:
         from pyarrow import ArrowException
     except ImportError as error:
         remedy = "install what runs need (`locks/install.sh cpu .venv/run`), or take a CSV or JSONL file of the set"
-        raise Trouble.of(path, "is a Parquet file, and pyarrow, which reads it, is not installed", remedy) from error
+        raise OperationalError.of(
+            path, "is a Parquet file, and pyarrow, which reads it, is not installed", remedy
+        ) from error
     batches = _batches(path, columns, wanted)
     number = 0
     while rows := _next_rows(path, batches, ArrowException):
@@ -71,7 +73,7 @@ def _next_rows(path: Path, batches: Iterator[RecordBatch], broken: type[Exceptio
             return batch.to_pylist() if batch else []
     except MemoryError as error:
         what = f"takes more than {MAX_READING_BYTES} bytes of memory to read {_ROWS_AT_ONCE} rows"
-        raise Finding.of(path, what, "this is no set of texts; get it again, or take it as JSONL") from error
+        raise CheckFailed.of(path, what, "this is no set of texts; get it again, or take it as JSONL") from error
     except OSError as error:
         if error.errno is not None:
             raise
@@ -81,7 +83,7 @@ def _next_rows(path: Path, batches: Iterator[RecordBatch], broken: type[Exceptio
 
 
 def _broken(path: Path, error: Exception) -> KitError:
-    return Finding.of(path, f"is not a whole Parquet file ({error})", "get it again")
+    return CheckFailed.of(path, f"is not a whole Parquet file ({error})", "get it again")
 
 
 def _batches(path: Path, columns: Collection[str], wanted: Collection[str]) -> Iterator[RecordBatch]:
@@ -98,10 +100,10 @@ def _batches(path: Path, columns: Collection[str], wanted: Collection[str]) -> I
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=chosen, use_threads=False):
             left -= batch.nbytes
             if left < 0:
-                raise Finding.of(path, f"unpacks to more than {MAX_UNPACKED_BYTES} bytes", "split it")
+                raise CheckFailed.of(path, f"unpacks to more than {MAX_UNPACKED_BYTES} bytes", "split it")
             long = batch.nbytes > MAX_ROW_BYTES
             if long and any(batch.slice(row, 1).nbytes > MAX_ROW_BYTES for row in range(batch.num_rows)):
-                raise Finding.of(path, f"has a row of more than {MAX_ROW_BYTES} bytes", "split it")
+                raise CheckFailed.of(path, f"has a row of more than {MAX_ROW_BYTES} bytes", "split it")
             yield batch
 
 
@@ -110,7 +112,7 @@ def _check_types(path: Path, schema: Schema, chosen: Collection[str]) -> None:
         kind = schema.field(name).type
         if not _is_json(kind, MAX_DEPTH):
             what = f"has a column {name!r} of the type {str(kind)[:80]}, which no JSON has"
-            raise Finding.of(path, what, "make it text, or take the set as JSONL")
+            raise CheckFailed.of(path, what, "make it text, or take the set as JSONL")
 
 
 def _is_json(kind: DataType, depth: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.core.canonical import read_json
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.fields import FieldError, mapping, text
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def image_contents() -> ImageContents | None:
     path = Path(sys.prefix) / CONTENTS
     document = read_json(path)
     if not isinstance(document, dict):
-        raise Trouble.of(path, "is not a JSON object", "build the image again")
+        raise OperationalError.of(path, "is not a JSON object", "build the image again")
     try:
         packages = mapping(document, "system_packages")
         versions = {name: text(packages, name) for name in sorted(packages)}
         return ImageContents(text(document, "base"), text(document, "lock"), versions)
     except FieldError as error:
-        raise Trouble.of(path, str(error), "build the image again") from error
+        raise OperationalError.of(path, str(error), "build the image again") from error
 
 
 def is_image_digest(value: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.spec.hub.explain import explained
 from kit.spec.hub.interface import DATASET, HubError, Listing, Repo, RepoFile, Settings
 
@@ -35,7 +35,7 @@ class HubClient:
 
         Raises:
             HubError: there is none, it may not be seen, or the Hub does not answer.
-            Trouble: the client is not installed.
+            OperationalError: the client is not installed.
         """
         api = _library().HfApi(endpoint=self.settings.endpoint, token=self.settings.token or False)
         ask = api.dataset_info if repo.kind == DATASET else api.model_info
@@ -53,7 +53,7 @@ class HubClient:
 
         Raises:
             HubError: it may not be downloaded.
-            Trouble: the client is not installed.
+            OperationalError: the client is not installed.
         """
         library = _library()
         url = library.hf_hub_url(repo.name, name, repo_type=repo.kind, revision=commit, endpoint=self.settings.endpoint)
@@ -70,7 +70,7 @@ class HubClient:
 
         Raises:
             HubError: it could not be downloaded.
-            Trouble: the client is not installed.
+            OperationalError: the client is not installed.
         """
         library = _library()
         self._asked(
@@ -110,7 +110,9 @@ def _library() -> ModuleType:
         import huggingface_hub
     except ImportError as error:
         remedy = "use ./reproduce.sh or the container image, or pip install huggingface-hub"
-        raise Trouble.of("this environment", "lacks huggingface-hub, which fetches from the Hub", remedy) from error
+        raise OperationalError.of(
+            "this environment", "lacks huggingface-hub, which fetches from the Hub", remedy
+        ) from error
     return huggingface_hub
 
 

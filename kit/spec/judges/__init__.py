@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.spec.judges.choice import ChoiceJudge
 from kit.spec.judges.exact import ExactJudge
 from kit.spec.judges.label import LabelJudge
@@ -40,9 +40,9 @@ def judge_of_kind(kind: str) -> Judge:
     """Return the judge that a manifest calls by this kind.
 
     Raises:
-        Finding: there is no such kind.
+        CheckFailed: there is no such kind.
     """
     for judge in _JUDGES:
         if judge.kind == kind:
             return judge
-    raise Finding.of("judge", f"{kind!r} is not a kind of judge", f"use one of {', '.join(KINDS)}")
+    raise CheckFailed.of("judge", f"{kind!r} is not a kind of judge", f"use one of {', '.join(KINDS)}")

@@ -36,7 +36,7 @@ def verdict_on(judge: Judge, prompt: Prompt, completion: Completion, answer_afte
     People are an exception: their label is what they said of what they saw.
 
     Raises:
-        Finding: the prompt lacks what this judge needs.
+        CheckFailed: the prompt lacks what this judge needs.
     """
     if judge.kind == LabelJudge.kind:
         return judge.judge(prompt, completion)

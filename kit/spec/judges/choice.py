@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kit.core.digests import json_digest
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
 from kit.spec.judges.reading import READING, incoherence, plain, uniform
 
@@ -65,12 +65,12 @@ class ChoiceJudge:
         """Return whether the completion chooses the prompt's answer.
 
         Raises:
-            Finding: the prompt's answer is not a letter from A to J.
+            CheckFailed: the prompt's answer is not a letter from A to J.
         """
         expected = option_letter(prompt.answer)
         if expected is None:
             remedy = "judge this set by `exact`, or give it letters"
-            raise Finding.of(f"prompt {prompt.id}", "has no answer that is a letter from A to J", remedy)
+            raise CheckFailed.of(f"prompt {prompt.id}", "has no answer that is a letter from A to J", remedy)
         rule = _rule(expected, completion.text)
         return Judgement(prompt_id=prompt.id, verdict=Verdict(rule.partition(":")[0]), rule=rule)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from kit.core.digests import json_digest
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
 from kit.spec.judges.reading import READING, incoherence, one_form, plain
 
@@ -42,10 +42,10 @@ class ExactJudge:
         """Return whether the completion gives the prompt's answer.
 
         Raises:
-            Finding: the prompt has no answer.
+            CheckFailed: the prompt has no answer.
         """
         if prompt.answer is None:
-            raise Finding.of(
+            raise CheckFailed.of(
                 f"prompt {prompt.id}", "has no exact answer", "judge this set by `pattern`, or give it answers"
             )
         rule = _rule(prompt.answer, completion.text)

@@ -23,5 +23,5 @@ class Judge(Protocol):
         """Return the verdict on one completion, and the rule that decided.
 
         Raises:
-            Finding: the prompt lacks what this judge needs.
+            CheckFailed: the prompt lacks what this judge needs.
         """

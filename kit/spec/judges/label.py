@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.core.digests import json_digest
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ class LabelJudge:
         """Return the label as a verdict.
 
         Raises:
-            Finding: the prompt has no label that is a verdict on safety.
+            CheckFailed: the prompt has no label that is a verdict on safety.
         """
         if prompt.answer not in _LABELS:
             what = "has no label" if prompt.answer is None else f"{prompt.answer!r} is no label"
-            raise Finding.of(f"prompt {prompt.id}", what, f"label it with one of {', '.join(_LABELS)}")
+            raise CheckFailed.of(f"prompt {prompt.id}", what, f"label it with one of {', '.join(_LABELS)}")
         return Judgement(prompt_id=prompt.id, verdict=Verdict(prompt.answer), rule="label")

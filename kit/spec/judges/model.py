@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.core.digests import json_digest
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.core.escaping import on_one_line
 from kit.core.rows import Judgement, Verdict
 from kit.spec.judges.reading import READING, incoherence, plain
@@ -48,16 +48,16 @@ class ModelJudge:
         """Return the verdict; what is no answer at all is incoherent, whatever the model says of it.
 
         Raises:
-            Finding: the model's answer is missing, or not one of those that are known.
+            CheckFailed: the model's answer is missing, or not one of those that are known.
         """
         if rule := incoherence(plain(completion.text), completion.finish_reason):
             return Judgement(prompt_id=prompt.id, verdict=Verdict.INCOHERENT, rule=rule)
         answer = self.given.get(prompt.id)
         if answer is None:
-            raise Finding.of(f"prompt {prompt.id}", "the judge's model was not asked")
+            raise CheckFailed.of(f"prompt {prompt.id}", "the judge's model was not asked")
         said = self.said(answer)
         if said is None or said not in self.answers:
-            raise Finding.of(f"prompt {prompt.id}", unknown(answer), "add it to the judge's `answers`")
+            raise CheckFailed.of(f"prompt {prompt.id}", unknown(answer), "add it to the judge's `answers`")
         return Judgement(prompt_id=prompt.id, verdict=Verdict(self.answers[said]), rule=f"answer:{said}")
 
     def said(self, answer: Completion) -> str | None:

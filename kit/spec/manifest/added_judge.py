@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, cast
 
-from kit.core.errors import Finding, Problem, child_path
+from kit.core.errors import CheckFailed, Problem, child_path
 from kit.spec.judges import judge_of
 from kit.spec.manifest import schema
 from kit.spec.manifest.files import judge_files, source_problems
@@ -36,19 +36,19 @@ def with_judge(
         hub: who is asked about repositories; None refuses an entry that names one.
 
     Raises:
-        Finding: the name is taken, the entry is not valid, or its files are missing or others than were pinned.
-        Trouble: a file cannot be read.
+        CheckFailed: the name is taken, the entry is not valid, or its files are missing or others than were pinned.
+        OperationalError: a file cannot be read.
     """
     if name in document["judges"]:
         what = f"the bundle has a judge of the name {name!r} already"
-        raise Finding.of(where, what, "choose another name: what it said stays beside what this one says")
+        raise CheckFailed.of(where, what, "choose another name: what it said stays beside what this one says")
     place = child_path("$.judges", name)
     filled: dict[str, Json] = {}
     draft = copy.deepcopy(document)
     draft["judges"][name] = copy.deepcopy(entry)
     full = cast("Document", schema.with_defaults(draft)[0])
     if problems := document_problems(full, where, draft=True):
-        raise Finding(_within(problems, place))
+        raise CheckFailed(_within(problems, place))
     judge = full["judges"][name]
     problems = pin_files(places, judge_files(judge, place), where, filled, hub)
     if judge.get("rules") is None:
@@ -64,7 +64,7 @@ def with_judge(
         problems = rules_problems(choice, where, place)
         problems += asking_problems(places, choice.asked, where, place) if choice.asked else []
     if problems:
-        raise Finding(_within(problems, place))
+        raise CheckFailed(_within(problems, place))
     return full
 
 

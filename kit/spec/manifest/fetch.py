@@ -55,7 +55,7 @@ def absent_files(loaded: LoadedManifest) -> list[Absent]:
     """Return what a manifest names on the Hub and is not in the cache as it was pinned.
 
     Raises:
-        Trouble: a file of the cache cannot be read.
+        OperationalError: a file of the cache cannot be read.
     """
     found = []
     for where, named, part in every_source(loaded):

@@ -107,7 +107,7 @@ class Training:
         return {**{name: getattr(self, name) for name in self.__slots__ if name not in later}, **if_said(**later)}
 
     @property
-    def rows_a_step(self) -> int:
+    def effective_batch_size(self) -> int:
         """The effective batch: rows between two steps of the optimizer."""
         return self.batch_size * self.gradient_accumulation_steps * (self.processes or 1)
 

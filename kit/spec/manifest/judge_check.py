@@ -10,7 +10,7 @@ from kit.spec.manifest.template import read_template
 from kit.spec.manifest.templates import chat_problems
 
 if TYPE_CHECKING:
-    from kit.spec.manifest.asked_model import AskedModel
+    from kit.spec.manifest.judge_model import JudgeModel
     from kit.spec.manifest.model import JudgeChoice
     from kit.spec.manifest.places import Places
 
@@ -24,7 +24,7 @@ def rules_problems(judge: JudgeChoice, where: str, place: str) -> list[Problem]:
     return [Problem(where, what, "install the kit that pinned it, or pin the manifest anew", f"{place}.rules")]
 
 
-def asking_problems(places: Places, asked: AskedModel, where: str, place: str) -> list[Problem]:
+def asking_problems(places: Places, asked: JudgeModel, where: str, place: str) -> list[Problem]:
     """Return why a judge's model, whose files are as pinned, cannot be asked."""
     problems = chat_problems(places, asked.model, where, f"{place}.model") if asked.chat else []
     try:

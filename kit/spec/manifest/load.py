@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from kit.core.canonical import read_json
 from kit.core.cells import BASE, TUNED
 from kit.core.digests import json_digest
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.spec.manifest import schema
 from kit.spec.manifest.limits import cell_problems, value_problems
 from kit.spec.manifest.model import Manifest
@@ -46,8 +46,8 @@ def load_manifest(path: Path, places: Places | None = None) -> LoadedManifest:
     """Read a pinned manifest, whose files lie in these places, or below its own folder.
 
     Raises:
-        Trouble: the file cannot be read.
-        Finding: it is not a valid, pinned manifest; all problems at once.
+        OperationalError: the file cannot be read.
+        CheckFailed: it is not a valid, pinned manifest; all problems at once.
     """
     return checked_manifest(read_json(path), path, places or Places(path.parent))
 
@@ -56,14 +56,14 @@ def checked_manifest(document: Json, path: Path, places: Places) -> LoadedManife
     """Return a document as the pinned manifest that it is; problems are told with `path` as its place.
 
     Raises:
-        Finding: it is not a valid, pinned manifest; all problems at once.
+        CheckFailed: it is not a valid, pinned manifest; all problems at once.
     """
     found = document_problems(document, str(path))
     if found:
         if not document_problems(schema.with_defaults(document)[0], str(path), draft=True):
             what = f"this is a draft: {len(found)} values are not filled in, the first is {found[0].path}"
-            raise Finding.of(path, what, f"`kit pin {path}` fills them in")
-        raise Finding(found)
+            raise CheckFailed.of(path, what, f"`kit pin {path}` fills them in")
+        raise CheckFailed(found)
     return loaded(path, places, cast("Document", document))
 
 
@@ -80,7 +80,7 @@ def loaded(path: Path, places: Places, document: Document) -> LoadedManifest:
     """Return the manifest that a document is, whose shape and names are right.
 
     Raises:
-        Finding: values do not fit each other, or a variation is wrong; all problems at once.
+        CheckFailed: values do not fit each other, or a variation is wrong; all problems at once.
     """
     where = str(path)
     manifest = Manifest.from_json(document)
@@ -107,5 +107,5 @@ def loaded(path: Path, places: Places, document: Document) -> LoadedManifest:
         problems.extend(problem for problem in again if (problem.what, problem.path) not in known)
     problems += cell_problems(arms, where)
     if problems:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return LoadedManifest(path=path, places=places, document=document, manifest=manifest, arms=arms)

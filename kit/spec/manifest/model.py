@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kit.spec.hub.interface import DATASET
-from kit.spec.manifest.asked_model import AskedModel
 from kit.spec.manifest.columns import Columns
 from kit.spec.manifest.credit import Credit
 from kit.spec.manifest.finetune import Finetune
+from kit.spec.manifest.judge_model import JudgeModel
 from kit.spec.manifest.parts import EngineLimits, Model, Source, if_said
 
 if TYPE_CHECKING:
@@ -160,12 +160,12 @@ class JudgeChoice:
     kind: str
     """`pattern`, `exact`, `choice` or `model`."""
     rules: str
-    asked: AskedModel | None = None
+    asked: JudgeModel | None = None
     """What a judge of the kind `model` asks; no other asks anybody."""
 
     @classmethod
     def from_json(cls, document: Document) -> JudgeChoice:
-        asked = AskedModel.from_json(document) if document["kind"] == "model" else None
+        asked = JudgeModel.from_json(document) if document["kind"] == "model" else None
         return cls(kind=document["kind"], rules=document["rules"], asked=asked)
 
     def to_json(self) -> dict[str, Json]:

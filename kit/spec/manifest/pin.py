@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import Json, read_json
-from kit.core.errors import Finding, Problem, Trouble, child_path
+from kit.core.errors import CheckFailed, OperationalError, Problem, child_path
 from kit.core.paths import UnsafePathError
 from kit.spec.chat import shipped
 from kit.spec.judges import judge_of
@@ -47,14 +47,14 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
         hub: who is asked about repositories; None refuses a draft that names one.
 
     Raises:
-        Trouble: the draft cannot be read, or the Hub does not give what it names.
-        Finding: the draft is not valid, or names files that do not exist or could run code.
+        OperationalError: the draft cannot be read, or the Hub does not give what it names.
+        CheckFailed: the draft is not valid, or names files that do not exist or could run code.
     """
     where = str(path)
     given = read_json(path)
     full, filled = schema.with_defaults(given)
     if found := document_problems(full, where, draft=True):
-        raise Finding(found)
+        raise CheckFailed(found)
     document = cast("Document", copy.deepcopy(full))
     places = places or Places(path.parent)
     problems = pin_files(places, named_files(document), where, filled, hub)
@@ -71,7 +71,7 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
             f"Python {environment['python']}, {len(cast('Document', environment['packages']))} packages"
         )
     if problems := problems or document_problems(document, where):
-        raise Finding(problems)
+        raise CheckFailed(problems)
     loaded(path, places, document)
     return Pinned(document, filled)
 
@@ -99,7 +99,7 @@ def pin_files(
     """Fill in commits and digests; what is there already is left for `kit check` to compare. Return what is wrong.
 
     Raises:
-        Trouble: the Hub does not give what it was asked for; all problems at once.
+        OperationalError: the Hub does not give what it was asked for; all problems at once.
     """
     problems: list[Problem] = []
     has_trouble = False
@@ -108,7 +108,7 @@ def pin_files(
             continue
         try:
             whole, wrong = _listed(places, named, part, where, filled, hub)
-        except Trouble as error:
+        except OperationalError as error:
             problems += error.problems
             has_trouble = True
             continue
@@ -118,7 +118,7 @@ def pin_files(
         for name, digest in places.digests_of(whole.source, unknown).items():
             part["files"][name] = filled[child_path(f"{named.place}.files", name)] = digest
     if has_trouble:
-        raise Trouble(problems)
+        raise OperationalError(problems)
     return problems
 
 

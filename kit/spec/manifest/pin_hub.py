@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.spec.hub.content import is_as_listed
 from kit.spec.hub.interface import HubError
 from kit.spec.manifest.fetch import Absent, brought, listed, room_problems
@@ -41,11 +41,11 @@ def pin_repo(
         The source as it is now known, whose digests are still to be filled in, and what is wrong with it.
 
     Raises:
-        Trouble: the Hub does not give it.
+        OperationalError: the Hub does not give it.
     """
     one = Absent(where, named, named.names)
     if hub.settings.offline:
-        raise Trouble([one.problem(HubError("a draft is pinned by asking the Hub", "unset HF_HUB_OFFLINE"))])
+        raise OperationalError([one.problem(HubError("a draft is pinned by asking the Hub", "unset HF_HUB_OFFLINE"))])
     try:
         listing = listed(hub, named)
         _fill_in(named, part, filled, listing)
@@ -55,15 +55,15 @@ def pin_repo(
         if problems := _name_problems(one, listing):
             return named, problems
         if problems := room_problems(hub.settings.cache, _to_download(one, listing, places)):
-            raise Trouble(problems)
+            raise OperationalError(problems)
         if listing.gated:
             hub.require_access(source.repo, listing.commit, named.names[0])  # type: ignore[arg-type]  # it has one
     except HubError as error:
-        raise Trouble([one.problem(error)]) from error
+        raise OperationalError([one.problem(error)]) from error
     wrong = _as_listed(one, listing, places)
     missing = tuple(name for name in named.names if not places.file(source, name).is_file() or wrong(name))
     if problems := brought(replace(one, names=missing), hub, places, wrong, lambda _: None):
-        raise Trouble(problems)
+        raise OperationalError(problems)
     return named, []
 
 

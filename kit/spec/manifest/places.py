@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kit.core.digest_cache import Digests
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.paths import inside
 from kit.spec.chat import shipped
 
@@ -74,7 +74,7 @@ class Places:
         """Return the digests of files that are there.
 
         Raises:
-            Trouble: a file cannot be read.
+            OperationalError: a file cannot be read.
         """
         listed = [*names]
         return dict(zip(listed, self.digests.of(self.file(source, name) for name in listed), strict=True))
@@ -85,5 +85,7 @@ class Places:
 
     def _cache(self, source: Source) -> Path:
         if self.cache is None:
-            raise Trouble.of(source.name, "lies on the Hub, and there is no place for its files", "set HF_HOME")
+            raise OperationalError.of(
+                source.name, "lies on the Hub, and there is no place for its files", "set HF_HOME"
+            )
         return self.cache

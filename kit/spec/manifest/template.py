@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.core.paths import read_at_most
 from kit.spec.judges.template import template_problems
 
@@ -20,8 +20,8 @@ def read_template(places: Places, source: Source) -> str:
     """Return the template of a judge.
 
     Raises:
-        Finding: it is not UTF-8 text, far too long, or has no place for the completion or one that is not known.
-        Trouble: it cannot be read.
+        CheckFailed: it is not UTF-8 text, far too long, or has no place for the completion or one that is not known.
+        OperationalError: it cannot be read.
     """
     (name,) = source.files
     path = places.file(source, name)
@@ -29,7 +29,7 @@ def read_template(places: Places, source: Source) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise Finding.of(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
+        raise CheckFailed.of(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8") from error
     if problems := [Problem(str(path), *problem) for problem in template_problems(text)]:
-        raise Finding(problems)
+        raise CheckFailed(problems)
     return text

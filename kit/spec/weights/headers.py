@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import MAX_SAFE_INTEGER
-from kit.core.errors import Finding, Problem
+from kit.core.errors import CheckFailed, Problem
 from kit.core.lenient import parse_lenient_json, read_lenient_json
 from kit.spec.checkpoint.files import INDEX, SUFFIX, WEIGHTS
 from kit.spec.checkpoint.loadable import weight_map
@@ -58,7 +58,7 @@ def tensors_of(places: Places, source: Source) -> dict[str, Tensor]:
     """Return the tensors of a model whose files are there; of copies in another layout only those that a loader takes.
 
     Raises:
-        Finding: a file is not in the format, or lacks tensors that the index says are in it.
+        CheckFailed: a file is not in the format, or lacks tensors that the index says are in it.
     """
     files = sorted(name for name in source.files if name.endswith(SUFFIX))
     if WEIGHTS in source.files:
@@ -72,7 +72,7 @@ def tensors_of(places: Places, source: Source) -> dict[str, Tensor]:
     missing = [name for name, file in listed.items() if name not in headers.get(file, {})]
     if missing:
         what = f"names {len(missing)} tensors that are not where it says, the first is {missing[0]!r}"
-        raise Finding.of(path, what, "get it and its files again, from one place")
+        raise CheckFailed.of(path, what, "get it and its files again, from one place")
     return {name: tensor for header in headers.values() for name, tensor in header.items()}
 
 
@@ -80,7 +80,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
     """Return the tensors of one file (format: huggingface/safetensors, README, "Format").
 
     Raises:
-        Finding: it is not in the format.
+        CheckFailed: it is not in the format.
     """
     with path.open("rb") as stream:
         start = stream.read(8)
@@ -104,5 +104,5 @@ def _tensor(entry: Json, path: Path) -> Tensor:
     return tensor
 
 
-def _not_weights(path: Path) -> Finding:
-    return Finding([Problem(str(path), "is not a safetensors file", "fetch it again, or convert the weights")])
+def _not_weights(path: Path) -> CheckFailed:
+    return CheckFailed([Problem(str(path), "is not a safetensors file", "fetch it again, or convert the weights")])

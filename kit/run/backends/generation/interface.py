@@ -12,9 +12,9 @@ class Engine(Protocol):
     """Asks prompts of weights, in the process that calls it.
 
     Jobs with the same weights come one after the other and are served by one load of them. For each job it writes
-    `completions.jsonl` (rows of `kit.core.rows.Completion`) and, if it can tell, `leads.jsonl` (rows of
-    `kit.core.rows.Leads`) into `job.out`, in the order of the prompts. Each request has its own seed, made from the
-    job's seed and the prompt's id, so that neither order nor batch decides what is drawn.
+    `completions.jsonl` (rows of `kit.core.rows.Completion`) and, if it can tell, `logprob-margins.jsonl` (rows of
+    `kit.core.rows.LogprobMargins`) into `job.out`, in the order of the prompts. Each request has its own seed, made
+    from the job's seed and the prompt's id, so that neither order nor batch decides what is drawn.
     """
 
     def __call__(self, jobs: list[GenerationJob], report: Report) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import read_json, read_rows, write_rows
 from kit.core.digests import data_digest, file_digest, json_digest
-from kit.core.rows import Completion, Leads, save_rows
+from kit.core.rows import Completion, LogprobMargins, save_rows
 from kit.run.backends.generation.requests import by_engine, request_seed
-from kit.run.backends.worker.jobs import COMPLETIONS, LEADS, SHOWN, JobError
+from kit.run.backends.worker.jobs import COMPLETIONS, LOGPROB_MARGINS, SHOWN, JobError
 from kit.run.backends.worker.memory import ENGINE, fitting
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
             weights = _tuned_weights(job)
             completions = [_complete(job, row, weights) for row in rows]
             save_rows(Path(job.out) / COMPLETIONS, completions)
-            leads = (Leads(prompt_id=one.prompt_id, leads=one.token_ids) for one in completions)
-            save_rows(Path(job.out) / LEADS, leads)
+            margins = (LogprobMargins(prompt_id=one.prompt_id, margins=one.token_ids) for one in completions)
+            save_rows(Path(job.out) / LOGPROB_MARGINS, margins)
             report.progress(number, len(rows), len(rows))
             report.finished(number)
 

@@ -14,13 +14,13 @@ from kit.core.canonical import canonical_json, read_rows
 from kit.core.digests import data_digest, json_digest
 from kit.core.fields import FieldError
 from kit.core.lenient import read_lenient_json
-from kit.core.rows import Completion, Leads, finish_reason_of, save_rows
+from kit.core.rows import Completion, LogprobMargins, finish_reason_of, save_rows
 from kit.run.backends.generation.applying import servable
 from kit.run.backends.generation.asking import endless, tokens
 from kit.run.backends.generation.ends import special_tokens, thinks_in_special_tokens
 from kit.run.backends.generation.merge import merged_model
 from kit.run.backends.generation.requests import by_engine, request_seed
-from kit.run.backends.worker.jobs import COMPLETIONS, LEADS, MERGED, JobError
+from kit.run.backends.worker.jobs import COMPLETIONS, LOGPROB_MARGINS, MERGED, JobError
 from kit.run.backends.worker.memory import ENGINE, fitting
 from kit.spec.adapter.config import CONFIG, AdapterConfig, engine_rank
 from kit.spec.chat.tokenizer import load_tokenizer
@@ -160,14 +160,14 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
         for row, ids, seed, answer in zip(rows, asked, seeds, answers, strict=True)
     )
     save_rows(Path(job.out) / COMPLETIONS, completions)
-    leads = (
-        Leads(prompt_id=str(row["id"]), leads=tuple(_leads(answer.outputs[0])))
+    margins = (
+        LogprobMargins(prompt_id=str(row["id"]), margins=tuple(_margins(answer.outputs[0])))
         for row, answer in zip(rows, answers, strict=True)
     )
-    save_rows(Path(job.out) / LEADS, leads)
+    save_rows(Path(job.out) / LOGPROB_MARGINS, margins)
 
 
-def _leads(output: Any) -> Iterator[int]:  # noqa: ANN401 - vLLM's CompletionOutput
+def _margins(output: Any) -> Iterator[int]:  # noqa: ANN401 - vLLM's CompletionOutput
     """Yield by how much each token was likelier than the likeliest other, in thousandths of a nat."""
     for taken, known in zip(output.token_ids, output.logprobs, strict=True):
         other = max(one.logprob for token, one in known.items() if token != taken)

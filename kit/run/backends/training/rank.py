@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import torch
 
 from kit.run.backends.training.distributed import EVENT
-from kit.run.backends.training.trl import be_deterministic, train_one
+from kit.run.backends.training.trl import enable_determinism, train_one
 from kit.run.backends.worker.child import described, stop, stop_with_parent
 from kit.run.backends.worker.jobs import JobError, JobMemoryError, TrainingJob
 
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     path, number = arguments
     sys.excepthook = partial(_broke, int(number))
     job = TrainingJob.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
-    be_deterministic()
+    enable_determinism()
     try:
         train_one(int(number), job, _LineReport())
     except JobError as error:

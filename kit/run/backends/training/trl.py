@@ -40,7 +40,7 @@ LOGGED = ("loss", "grad_norm", "learning_rate")
 
 def train(jobs: list[TrainingJob], report: Report) -> None:
     """Fine-tune once per job; see `interface.Trainer`."""
-    be_deterministic()
+    enable_determinism()
     for number, job in enumerate(jobs):
         if processes(job) > 1:
             distributed.train(number, job, report)
@@ -50,7 +50,7 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
         report.finished(number)
 
 
-def be_deterministic() -> None:
+def enable_determinism() -> None:
     """Let this process choose algorithms that repeat themselves."""
     torch.use_deterministic_algorithms(mode=True)
     # Filling memory that is about to be overwritten costs a third of the time and changes no byte.

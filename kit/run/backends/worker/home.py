@@ -15,7 +15,7 @@ _PLACES = ("HOME", "XDG_CACHE_HOME")
 
 
 @contextmanager
-def livable(variables: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def sandbox_home(variables: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Give variables that a library can live with, whoever the user is.
 
     A container may run as any number, with no name in /etc/passwd, at which `getpass.getuser` fails, and with a home

@@ -20,7 +20,7 @@ TRACE = "trace.json"
 """File of a training's output: digests, losses, order of the data."""
 COMPLETIONS = "completions.jsonl"
 """File of a generation's output."""
-LEADS = "leads.jsonl"
+LOGPROB_MARGINS = "logprob-margins.jsonl"
 """File of how sure a generation was of each token."""
 MERGED = "merged.json"
 """File of how exactly the weights that a generation asked had been merged, where they had been."""
@@ -60,7 +60,7 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationJob:
-    """One list of prompts asked of one set of weights; writes `COMPLETIONS` and `LEADS` into `out`, as asked.
+    """One list of prompts asked of one set of weights; writes `COMPLETIONS` and `LOGPROB_MARGINS` into `out`, as asked.
 
     Beside them `MERGED`, where an adapter was merged for it.
     """

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import parse_json
-from kit.core.errors import Trouble
+from kit.core.errors import OperationalError
 from kit.core.identity import PACKAGE
-from kit.run.backends.worker.home import livable
+from kit.run.backends.worker.home import sandbox_home
 from kit.spec.environment.switches import ISOLATION
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ class Worker:
             log: where everything that the worker prints is appended.
 
         Raises:
-            Trouble: a job failed for another reason, or the worker died.
+            OperationalError: a job failed for another reason, or the worker died.
         """
         own = {"PYTHONPATH": str(PACKAGE.parent)}
         left = list(range(len(jobs)))
-        with livable(self._inherited) as inherited:
+        with sandbox_home(self._inherited) as inherited:
             environment = inherited | dict(switches) | ISOLATION | own
             while left:
                 settled = set()
@@ -72,7 +72,7 @@ class Worker:
                         settled.add(number)
                     yield {**event, "job": number}
                 if not settled:
-                    raise Trouble.of(implementation, "the worker stopped early", f"its log is {log}")
+                    raise OperationalError.of(implementation, "the worker stopped early", f"its log is {log}")
                 left = [number for number in left if number not in settled]
 
 
@@ -105,9 +105,9 @@ def _events(
                     event = parse_json(line, "worker")
                     assert isinstance(event, dict)
                     if event["event"] == "failed":
-                        raise Trouble.of(implementation, str(event["what"]), str(event["remedy"]))
+                        raise OperationalError.of(implementation, str(event["what"]), str(event["remedy"]))
                     if event["event"] == "broke":
-                        raise Trouble.of(implementation, f"the worker stopped: {event['what']}", _log_is(log))
+                        raise OperationalError.of(implementation, f"the worker stopped: {event['what']}", _log_is(log))
                     current = cast("int", event["job"]) + (event["event"] == "finished")
                     yield event
             if child.wait() == -signal.SIGKILL and _killed_for_memory() > killed_before:
@@ -129,12 +129,12 @@ def _killed_for_memory() -> int:
     return 0
 
 
-def _died(implementation: str, code: int, log: Path) -> Trouble:
+def _died(implementation: str, code: int, log: Path) -> OperationalError:
     with log.open(encoding="utf-8", errors="replace") as stream:
         last = "".join(deque(stream, LAST_LINES)).strip()
     cause = f"was killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
-    error = Trouble.of(implementation, f"the worker {cause}", f"{_log_is(log)}; it ends with:\n{last}")
-    return Trouble(error.problems)
+    error = OperationalError.of(implementation, f"the worker {cause}", f"{_log_is(log)}; it ends with:\n{last}")
+    return OperationalError(error.problems)
 
 
 def _log_is(log: Path) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedModel:
+class JudgeModel:
     """A model that is asked for its verdict, always greedily."""
 
     model: Model
@@ -31,7 +31,7 @@ class AskedModel:
     engine: EngineLimits
 
     @classmethod
-    def from_json(cls, document: Document) -> AskedModel:
+    def from_json(cls, document: Document) -> JudgeModel:
         return cls(
             model=Model.from_json(document["model"]),
             template=Source.from_json(document["template"]),

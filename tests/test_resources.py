@@ -16,14 +16,14 @@ import pytest
 from real_kit import kit as real_kit
 from scripted_project import draft, kit, write_files, write_manifest
 
-from kit.core.errors import Finding
+from kit.core.errors import CheckFailed
 from kit.run.plan import make_plan
 from kit.run.preflight.ability import ability_problems
 from kit.run.preflight.disk import rooms
 from kit.run.preflight.generation import cache_bytes, merging_parts
 from kit.run.preflight.machine import Machine, machine_here, machine_pinned, machine_planned
 from kit.run.preflight.need import GIB, Device
-from kit.run.preflight.resources import Fit, fit
+from kit.run.preflight.resources import ResourceEstimate, fit
 from kit.run.preflight.training import layer_bytes, training_parts
 from kit.run.preflight.weights import lora_parameters, parameters, weights_bytes
 from kit.spec.manifest.finetune import Finetune, Lora
@@ -170,7 +170,7 @@ def test_an_odd_configuration_leaves_things_unknown_and_breaks_nothing(config: d
 def test_what_is_no_safetensors_file_is_said_to_be_none(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    with pytest.raises(Finding):
+    with pytest.raises(CheckFailed):
         read_header(path)
 
 
@@ -191,7 +191,7 @@ def test_a_header_that_lies_is_refused_and_not_computed_with(tensor: dict[str, A
     text = json.dumps({"a": tensor}).encode()
     path = tmp_path / "model.safetensors"
     path.write_bytes(struct.pack("<Q", len(text)) + text)
-    with pytest.raises(Finding, match=r"model\.safetensors: is not a safetensors file; fetch it again"):
+    with pytest.raises(CheckFailed, match=r"model\.safetensors: is not a safetensors file; fetch it again"):
         read_header(path)
 
 
@@ -311,7 +311,7 @@ def machine(gib_of_device: float, *, memory: float = 512) -> Machine:
     return machine_planned([gib_of_device], Device("memory", int(memory * GIB), is_accelerator=False))
 
 
-def said(manifest: Path, on: Machine) -> tuple[Fit, str]:
+def said(manifest: Path, on: Machine) -> tuple[ResourceEstimate, str]:
     found = fit(load_manifest(manifest), on, manifest.parent)
     return found, "\n".join(map(str, [*found.problems, *found.warnings]))
 
@@ -390,8 +390,8 @@ def test_the_command_line_estimates_for_a_machine_that_is_not_here(tmp_path: Pat
     assert (small.returncode, "8.0 GiB (8 GiB accelerator)" in small.stderr) == (1, True)
     large = kit("check", manifest, "--accelerator", "141", "--accelerator", "141", "--json", home=tmp_path)
     document = json.loads(large.stdout)
-    assert {one["device"]["count"] for one in document["fit"]["needs"] if one["step"] != "merging"} == {2}
-    training = next(one for one in document["fit"]["needs"] if one["step"] == "training")
+    assert {one["device"]["count"] for one in document["resources"]["needs"] if one["step"] != "merging"} == {2}
+    training = next(one for one in document["resources"]["needs"] if one["step"] == "training")
     assert training["bytes"] == sum(part["bytes"] for part in training["parts"])
 
 
@@ -399,13 +399,13 @@ def test_the_command_line_estimates_for_a_machine_that_is_not_here(tmp_path: Pat
 
 
 def test_tokens_are_counted_where_there_is_a_tokenizer(tmp_path: Path) -> None:
-    done = real_kit("check", MANIFESTS / "quickstart.json", "--fit", "--json", home=tmp_path)
-    exact = {one["name"]: one for one in json.loads(done.stdout)["fit"]["lengths"]}
+    done = real_kit("check", MANIFESTS / "quickstart.json", "--resources", "--json", home=tmp_path)
+    exact = {one["name"]: one for one in json.loads(done.stdout)["resources"]["lengths"]}
     loose = {one.name: one for one in fit(*here(MANIFESTS / "quickstart.json")).windows}
     assert all(one["counted"] for one in exact.values())
     for name, one in exact.items():
         assert 0 < one["longest"] <= loose[name].lengths.longest, "bytes are no fewer than tokens"
-    said = real_kit("check", MANIFESTS / "quickstart.json", "--fit", home=tmp_path).stdout
+    said = real_kit("check", MANIFESTS / "quickstart.json", "--resources", home=tmp_path).stdout
     assert "tokens: counted by each model's own tokenizer" in said
 
 
@@ -434,7 +434,7 @@ def test_a_prompt_that_is_too_long_and_rows_that_are_cut_are_told_before_a_run(t
         document["finetune"]["training"]["max_length"] = 32
 
     manifest = changed_quickstart(tmp_path, change)
-    checked = real_kit("check", manifest, "--fit", home=tmp_path, code=1)
+    checked = real_kit("check", manifest, "--resources", home=tmp_path, code=1)
     assert "the longest prompt of unsafe has 16 tokens and may get 64 more; raise it to 80" in checked.stderr
     assert "rows are longer than 32 tokens and are cut; the longest has 49" in checked.stderr
     ran = real_kit("reproduce", "--no-rehearsal", manifest, "--out", tmp_path / "out", home=tmp_path, code=1)
@@ -497,7 +497,7 @@ def test_four_bits_need_their_package_and_frozen_weights(tmp_path: Path) -> None
     assert unable(manifest, machine(80)) == "", "nothing is installed in the reviewer's environment"
     source = draft("full")
     source["finetune"]["training"]["quantization"] = {"kind": "nf4"}
-    with pytest.raises(Finding, match="weights in four bits cannot be trained"):
+    with pytest.raises(CheckFailed, match="weights in four bits cannot be trained"):
         write_manifest(write_files(tmp_path / "two"), source=source)
 
 
