@@ -1,4 +1,4 @@
-"""`python scripted_kit.py ARGUMENT…`: the kit with its heavy seams scripted; the tests' `kit`.
+"""`python scripted_kit.py ARGUMENT…`: the kit with its heavy backends scripted; the tests' `kit`.
 
 With KILL_AT=N in the environment, the process sends itself the signal KILL_WITH right before it changes the file system
 for the Nth time, or does so in the one way that KILL_ON names: a crash at a chosen place, which no timer can give.
@@ -17,7 +17,7 @@ CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.trunc
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def scripted_seams() -> Backends:
+def scripted_backends() -> Backends:
     """Return the real worker, in a real process, that does its work by rule instead of by torch."""
     worker = Worker(dict(os.environ))
     return Backends(worker=worker, trainer="scripted-trainer", engine="scripted-engine", prompts="scripted-prompts")
@@ -44,4 +44,4 @@ if __name__ == "__main__":
 
     if "KILL_AT" in os.environ:
         signal_at(signal.Signals[os.environ["KILL_WITH"]], int(os.environ["KILL_AT"]), os.environ["KILL_ON"])
-    main(scripted_seams())
+    main(scripted_backends())

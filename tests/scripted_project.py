@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sample_bundle import sample_environment
-from scripted_kit import scripted_seams
+from scripted_kit import scripted_backends
 
 from kit.bundle.signing.fixed import FixedSigner
 from kit.run.pipeline import run
@@ -189,14 +189,14 @@ def run_scripted(manifest: Path, out: Path, store: Path | None = None) -> Outcom
         sample_environment(),
         out,
         store=Store(store or out.with_name(f"{out.name}.work")),
-        backends=scripted_seams(),
+        backends=scripted_backends(),
         signer=FixedSigner(),
         progress=Silent(),
     )
 
 
 def kit(*arguments: object, home: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line with its heavy seams scripted, in a process of its own, as a user whose home is `home`."""
+    """Run the command line with scripted backends, in a process of its own, as a user whose home is `home`."""
     command, env = kit_command(*arguments), kit_environment(home) | options.pop("env", {})
     given: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 120, "cwd": home}
     return subprocess.run(command, check=False, env=env, **given | options)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 from sample_bundle import sample_environment
-from scripted_kit import scripted_seams
+from scripted_kit import scripted_backends
 from scripted_project import write_project
 
 from kit.cli import group
@@ -121,7 +121,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kit(*arguments: str) -> Result:
-    return CliRunner().invoke(group, arguments, obj=scripted_seams())
+    return CliRunner().invoke(group, arguments, obj=scripted_backends())
 
 
 def problems(error: BaseException | None) -> str:

@@ -15,7 +15,7 @@ from hub_server import Fault, HubServer, folder_files, hub_server
 from huggingface_hub import constants
 from sample_bundle import sample_environment
 from sample_paper import write_paper
-from scripted_kit import scripted_seams
+from scripted_kit import scripted_backends
 from scripted_project import Silent, draft, kit, payload, write_files, write_manifest
 
 from kit.bundle.signing.fixed import FixedSigner
@@ -168,7 +168,7 @@ def test_the_same_files_from_a_folder_are_the_same_steps_and_the_same_results(
             sample_environment(),
             bundles[-1],
             store=Store(tmp_path / f"{name}.work"),
-            backends=scripted_seams(),
+            backends=scripted_backends(),
             signer=FixedSigner(),
             progress=Silent(),
         )

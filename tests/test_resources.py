@@ -19,7 +19,7 @@ from scripted_project import draft, kit, write_files, write_manifest
 from kit.core.errors import CheckFailed
 from kit.run.plan import make_plan
 from kit.run.preflight.ability import ability_problems
-from kit.run.preflight.disk import rooms
+from kit.run.preflight.disk import disk_usages
 from kit.run.preflight.generation import cache_bytes, merging_parts
 from kit.run.preflight.machine import Machine, machine_here, machine_pinned, machine_planned
 from kit.run.preflight.need import GIB, Device
@@ -467,8 +467,8 @@ def test_full_models_are_written_once_for_each_seed(tmp_path: Path) -> None:
     manifest = write_manifest(write_files(tmp_path / "one"), source=draft("full"))
     loaded = load_manifest(manifest)
     shape = shape_of(LLAMA_8B, llama(LLAMA_8B))
-    (room, *_) = rooms(loaded, shape, tmp_path, prompts=10)
-    assert room.certain >= 2 * 4 * parameters(shape), "two seeds, in fp32"
+    (usage, *_) = disk_usages(loaded, shape, tmp_path, prompts=10)
+    assert usage.certain >= 2 * 4 * parameters(shape), "two seeds, in fp32"
 
 
 # What hardware and packages can do

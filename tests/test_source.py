@@ -455,8 +455,8 @@ ENDLESS = {
 @pytest.mark.parametrize("limit", ENDLESS)
 def test_what_is_kept_in_memory_has_an_end(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, content, sentence = ENDLESS[limit]
-    rooms = {"MAX_ROW_BYTES": "containers", "MAX_JSON_BYTES": "array", "MAX_JSON_VALUES": "array"}
-    monkeypatch.setattr(f"kit.spec.data.{rooms.get(limit, 'load')}.{limit}", 1000)
+    homes = {"MAX_ROW_BYTES": "containers", "MAX_JSON_BYTES": "array", "MAX_JSON_VALUES": "array"}
+    monkeypatch.setattr(f"kit.spec.data.{homes.get(limit, 'load')}.{limit}", 1000)
     (tmp_path / name).write_text(content, encoding="utf-8")
     said = refusal(tmp_path, lambda: load_examples(Places(tmp_path), "x", data_set("alpaca", name)))
     assert said.startswith(sentence)

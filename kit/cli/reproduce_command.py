@@ -79,7 +79,7 @@ def command(  # noqa: PLR0913 - one for each option
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """How a run is wanted: the options, and the tests' seams."""
+    """How a run is wanted: the options, and the tests' backends."""
 
     out: Path | None
     store: Path | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 from kit.core.canonical import read_json, write_rows
@@ -78,9 +79,7 @@ class Executor:
         Raises:
             OperationalError: a step failed for another reason; the finished ones are safe.
         """
-        self._do(
-            self.backends.trainer, "training", [(step, lambda step=step: self._training_job(step)) for step in steps]
-        )  # type: ignore[misc]
+        self._do(self.backends.trainer, "training", [(step, partial(self._training_job, step)) for step in steps])
 
     def generate(self, steps: Sequence[GenerateStep]) -> None:
         """Ask the prompts; steps of the same weights stand together.
@@ -98,7 +97,7 @@ class Executor:
         self._do(
             self.backends.engine,
             "generation",
-            [(step, lambda step=step: self._generation_job(step)) for step in steps if step.recorded is None],  # type: ignore[misc]
+            [(step, partial(self._generation_job, step)) for step in steps if step.recorded is None],
         )
 
     def judge(self, steps: Sequence[JudgeStep], completions: Callable[[Cell], Sequence[Completion]]) -> None:
@@ -114,7 +113,7 @@ class Executor:
         self._do(
             self.backends.engine,
             "judging",
-            [(step, lambda step=step: self._judging_job(step, completions(step.cell))) for step in steps],  # type: ignore[misc]
+            [(step, partial(self._judging_job, step, completions)) for step in steps],
         )
         if lost := [self.lost[step.key] for step in steps if step.key in self.lost]:
             raise OperationalError(lost)
@@ -225,9 +224,9 @@ class Executor:
             tokenizer=str(self._folder(own.source)) if own else None,
         )
 
-    def _judging_job(self, step: JudgeStep, completions: Sequence[Completion]) -> GenerationJob:
+    def _judging_job(self, step: JudgeStep, completions: Callable[[Cell], Sequence[Completion]]) -> GenerationJob:
         questions, asked = self._input(step.key), step.asked
-        write_rows(questions, ({"id": key, "text": text} for key, text in step.questions(completions)))
+        write_rows(questions, ({"id": key, "text": text} for key, text in step.questions(completions(step.cell))))
         return GenerationJob(
             out=str(self.store.scratch(step.key)),
             model=str(self._folder(asked.model.source)),
