@@ -195,6 +195,19 @@ def test_a_header_that_lies_is_refused_and_not_computed_with(tensor: dict[str, A
         read_header(path)
 
 
+@pytest.mark.parametrize("change", [-1, 1])
+def test_weights_that_were_cut_off_on_their_way_are_refused_before_anything_is_loaded(
+    change: int, tmp_path: Path
+) -> None:
+    text = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(8))
+    assert read_header(path) == {"a": Tensor("F32", (2,))}
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(8 + change))
+    with pytest.raises(CheckFailed, match="where its own header tells of"):
+        read_header(path)
+
+
 # Training
 
 
@@ -283,16 +296,12 @@ def study(
     training: Mapping[str, Any] | None = None,
     engine: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a project whose model is, by its config.json and headers, one of the Hub's, as a sparse file; pin it."""
+    """Write a project whose model is, by its config.json and headers, one of the Hub's, without a weight; pin it."""
     write_files(folder)
     tensors = llama(config)
     header: dict[str, Any] = {}
-    start = 0
     for name, tensor in tensors.items():
-        header[name] = {
-            "dtype": "BF16", "shape": list(tensor.dims), "data_offsets": [start, start + tensor.stored_bytes]
-        }  # fmt: skip
-        start += tensor.stored_bytes
+        header[name] = {"dtype": "BF16", "shape": list(tensor.dims), "data_offsets": [0, 0]}
     text = json.dumps(header).encode()
     (folder / "model/model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
     kind = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **config}

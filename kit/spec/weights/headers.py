@@ -6,6 +6,7 @@ import math
 import re
 import struct
 from dataclasses import dataclass
+from os import SEEK_END
 from typing import TYPE_CHECKING, cast
 
 from kit.core.canonical import MAX_SAFE_INTEGER
@@ -80,7 +81,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
     """Return the tensors of one file (format: huggingface/safetensors, README, "Format").
 
     Raises:
-        CheckFailed: it is not in the format.
+        CheckFailed: it is not in the format, or not as long as its header says.
     """
     with path.open("rb") as stream:
         start = stream.read(8)
@@ -88,8 +89,15 @@ def read_header(path: Path) -> dict[str, Tensor]:
         if size > MAX_HEADER_BYTES:
             raise _not_weights(path)
         data = stream.read(size)
+        length = stream.seek(0, SEEK_END)
     header = parse_lenient_json(data, str(path))
-    return {name: _tensor(entry, path) for name, entry in header.items() if name != "__metadata__"}
+    header.pop("__metadata__", None)
+    tensors = {name: _tensor(entry, path) for name, entry in header.items()}
+    expected = 8 + size + max((_end(entry, path) for entry in header.values()), default=0)
+    if length != expected:
+        what = f"has {length} bytes where its own header tells of {expected}: it was cut off on its way, or changed"
+        raise CheckFailed([Problem(str(path), what, "fetch it again")])
+    return tensors
 
 
 def _tensor(entry: Json, path: Path) -> Tensor:
@@ -102,6 +110,14 @@ def _tensor(entry: Json, path: Path) -> Tensor:
     if tensor.numbers > MAX_SAFE_INTEGER:
         raise _not_weights(path)
     return tensor
+
+
+def _end(entry: Json, path: Path) -> int:
+    """Return where a tensor ends, in bytes behind the header."""
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not isinstance(offsets, list) or len(offsets) != 2 or type(offsets[1]) is not int:
+        raise _not_weights(path)
+    return offsets[1]
 
 
 def _not_weights(path: Path) -> CheckFailed:
