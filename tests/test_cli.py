@@ -115,6 +115,25 @@ def test_an_environment_stops_a_run_only_where_that_was_asked_for(folder: Path) 
     assert not (folder / "new").exists()
 
 
+def test_a_draft_is_pinned_and_run_by_one_command(tmp_path: Path) -> None:
+    """What was pinned stays beside the draft; the same command again runs the same, and never overwrites another."""
+    write_project(tmp_path / "project")
+    shutil.copyfile(tmp_path / "project/scripted.draft.json", tmp_path / "project/mine.draft.json")
+    made = kit("reproduce", "project/mine.draft.json", "--out", "one", home=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "pinned the draft: " in made.stderr
+    assert "values filled in, see project/mine.json" in made.stderr
+    again = kit("reproduce", "project/mine.draft.json", "--out", "two", home=tmp_path)
+    assert again.stdout.splitlines()[-1] == made.stdout.splitlines()[-1]
+    draft = json.loads((tmp_path / "project/mine.draft.json").read_text())
+    draft["name"] = "another"
+    (tmp_path / "project/mine.draft.json").write_text(json.dumps(draft))
+    other = kit("reproduce", "project/mine.draft.json", "--out", "three", home=tmp_path)
+    assert other.returncode == 1
+    assert "project/mine.json: exists already, and is not what project/mine.draft.json gives" in said(other)
+    assert not (tmp_path / "three").exists()
+
+
 def test_reproduce_verify_diff_and_report(folder: Path, tmp_path: Path) -> None:
     """The result is on stdout and ends with the digest; progress is on stderr."""
     made = kit("reproduce", folder / PROJECT, "--out", "mine", home=tmp_path)
@@ -259,7 +278,6 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "no manifest": (["check", "list.json"], 1, "list.json::$: is not a JSON object"),
     "nested too deep": (["reproduce", "deep.json"], 1, "deep.json: is nested deeper than"),
     "no zip": (["report", "noise.zip"], 1, "noise.zip: does not end as a zip that the kit wrote"),
-    "draft for a manifest": (["reproduce", "project/scripted.draft.json"], 1, "this is a draft"),
     "out exists": (["reproduce", PROJECT, "--out", "empty"], 2, "empty: exists already; choose another --out"),
     "out is here": (["reproduce", PROJECT, "--out", "."], 2, "is not a name for a new folder"),
     "out in a file": (["reproduce", PROJECT, "--out", "text/new"], 2, "text: cannot be made (File exists)"),

@@ -12,6 +12,7 @@ from kit.cli.backends import available_backends
 from kit.cli.differences import show_differences
 from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices, show_warnings
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
+from kit.core.canonical import read_json
 from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Run a manifest and sign what comes out; compare a rerun.
 
-    Given a bundle, runs its manifest again and compares the two; given a PDF, the manifest that `kit attach` put there.
+    A draft is pinned first, as `kit pin` does. Given a bundle, runs its manifest again and compares the two; given a
+    PDF, the manifest that `kit attach` put there.
 
     A run that was cut off is resumed by the same command. Finished steps are kept beside the bundle while it is being
     made, and belong to this run alone unless --store names a folder to share.
@@ -111,10 +113,23 @@ def _from_paper(paper: Path, root: Path | None) -> tuple[LoadedManifest, str | N
 
 
 def _load(path: Path, root: Path | None) -> LoadedManifest:
+    """Read a manifest; a draft is pinned first, into a file beside it."""
     from kit.cli.environ import places
-    from kit.spec.manifest.load import load_manifest
+    from kit.cli.pinning import pinned, pinned_path, write_pinned
+    from kit.spec.manifest.load import DraftGiven, load_manifest
 
-    return load_manifest(path, places(root or path.parent))
+    here = places(root or path.parent)
+    try:
+        return load_manifest(path, here)
+    except DraftGiven:
+        target = pinned_path(path)
+    found = pinned(path, root)
+    if target.exists() and read_json(target) != found.document:
+        remedy = f"run that, or pin the draft under another name: kit pin {path} --out …"
+        raise CheckFailed.of(target, f"exists already, and is not what {path} gives here and now", remedy)
+    write_pinned(found, target)
+    click.echo(f"pinned the draft: {len(found.filled)} values filled in, see {target}", err=True)
+    return load_manifest(target, here)
 
 
 def _run(loaded: LoadedManifest, wanted: _Wanted) -> Outcome:

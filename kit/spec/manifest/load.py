@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from kit.spec.manifest.parts import Document
 
 
+class DraftGiven(CheckFailed):
+    """A draft was given where a pinned manifest is needed; all that it lacks can be filled in."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedManifest:
     """A pinned manifest and where it stands."""
@@ -47,6 +51,7 @@ def load_manifest(path: Path, places: Places | None = None) -> LoadedManifest:
 
     Raises:
         OperationalError: the file cannot be read.
+        DraftGiven: it is a valid draft.
         CheckFailed: it is not a valid, pinned manifest; all problems at once.
     """
     return checked_manifest(read_json(path), path, places or Places(path.parent))
@@ -62,7 +67,7 @@ def checked_manifest(document: Json, path: Path, places: Places) -> LoadedManife
     if found:
         if not document_problems(schema.with_defaults(document)[0], str(path), draft=True):
             what = f"this is a draft: {len(found)} values are not filled in, the first is {found[0].path}"
-            raise CheckFailed.of(path, what, f"`kit pin {path}` fills them in")
+            raise DraftGiven.of(path, what, f"`kit pin {path}` fills them in")
         raise CheckFailed(found)
     return loaded(path, places, cast("Document", document))
 
