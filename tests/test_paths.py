@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kit.core.digests import CHUNK_BYTES, both_digests, data_digest, file_digest, json_digest
 from kit.core.errors import OperationalError
+from kit.core.escaping import on_one_line
 from kit.core.paths import UnsafePathError, inside, regular_files
 from kit.run.store import Store
 
@@ -169,3 +170,8 @@ def test_a_store_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
     with pytest.raises(OperationalError, match="cannot be written to"), Store(tmp_path / "store").locked():
         pass
+
+
+def test_a_line_for_a_terminal_shows_spaces_as_spaces_and_nothing_that_moves_the_cursor() -> None:
+    assert on_one_line("33.3\u00a0% of \u201cx\u201d") == "33.3 % of \u201cx\u201d"
+    assert on_one_line("a\x1b[31m\nb\u202e") == r"a\x1b[31m\nb\u202e"

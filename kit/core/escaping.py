@@ -21,6 +21,10 @@ _HIDDEN = re.compile(
 Persian, Indic scripts and emoji need them."""
 
 
+_NO_BREAK = str.maketrans("\u00a0\u202f", "  ")
+"""Spaces at which no line breaks, which sentences have before a unit: a terminal shows them as spaces."""
+
+
 def visible(text: str) -> str:
     """Return the text with every hidden character written as `⟨U+XXXX⟩`; lines and tabs stay."""
     return _HIDDEN.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
@@ -28,4 +32,6 @@ def visible(text: str) -> str:
 
 def on_one_line(text: str) -> str:
     """Return the text fit for one line of a terminal: whatever is not a visible character is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text.translate(_NO_BREAK)
+    )
