@@ -40,7 +40,7 @@ def quickstart(**changes: Any) -> dict[str, Any]:
 
 def rate(bundle: Path, cell: Cell, judge: str, name: str) -> float:
     metrics = json.loads((bundle / "payload/metrics.json").read_text())
-    return float(metrics["cells"][str(cell)][judge]["rates"][name]["estimate"])
+    return float(metrics["rates"][str(cell)][judge]["rates"][name]["estimate"])
 
 
 def test_the_bundle_is_intact_and_every_number_follows_from_its_rows(quickstart_bundle: Path) -> None:

@@ -203,7 +203,7 @@ LIES: dict[str, tuple[Change, str]] = {
     "number": (change_number, f"{METRICS}::$.answers['base.unsafe@11'].n: says 13 where the rows give 12"),
     "number added": (edit(METRICS, "{", '{"a":1,'), f"{METRICS}::$.a: says 1 where the rows give nothing"),
     "metrics missing": (lambda path: (path / METRICS).unlink(), f"{METRICS}: is missing"),
-    "verdict": (edit(VERDICTS, '"verdict":"compliance"', '"verdict":"refusal"'), f"{METRICS}::$.arms.tuned.unsafe"),
+    "verdict": (edit(VERDICTS, '"verdict":"compliance"', '"verdict":"refusal"'), f"{METRICS}::$.agreement[2].alpha"),
     "form": (edit("record/run.json", "{", "{ "), "record/run.json: is not in the form that the kit writes"),
     "form of rows": (edit(UNSAFE, "{", '{"a":1,'), f"{UNSAFE}: is not in the form that the kit writes"),
     "adapter": (

@@ -101,7 +101,7 @@ def _results(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> Iterator
 
     Both are over all generation seeds.
     """
-    cells = {Cell.parse(name): judged for name, judged in metrics["cells"].items()}
+    cells = {Cell.parse(name): judged for name, judged in metrics["rates"].items()}
     counted = answers(Results(manifest, metrics))
     for name, evaluation in sorted(manifest.evaluations.items()):
         measured = [judged for cell, judged in cells.items() if (cell.weights, cell.evaluation) == (weights, name)]
