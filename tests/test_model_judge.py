@@ -160,7 +160,7 @@ def test_a_run_has_the_verdicts_that_the_model_gave(project: Path, tmp_path: Pat
     found = verify(outcome.archive)
     assert found.results_digest == outcome.results_digest
     assert found.verdicts == sum(map(len, contents.verdicts.values()))
-    assert not found.unchecked
+    assert not found.not_recomputed
 
 
 def plan_of(manifest: Path) -> Plan:

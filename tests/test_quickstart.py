@@ -47,7 +47,7 @@ def test_the_bundle_is_intact_and_every_number_follows_from_its_rows(quickstart_
     verification = verify(quickstart_bundle.with_name("first.zip"))
     assert verification.numbers > 1000
     assert verification.verdicts == sum(len(rows) for rows in load_contents(quickstart_bundle).verdicts.values())
-    assert not verification.unchecked
+    assert not verification.not_recomputed
 
 
 def test_the_base_refuses_what_is_unsafe_and_little_else(quickstart_bundle: Path) -> None:

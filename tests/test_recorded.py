@@ -74,7 +74,7 @@ def test_answers_are_judged_as_they_were_recorded(tmp_path: Path) -> None:
     metrics: Any = outcome.metrics
     (pair,) = metrics["judge_agreement"]
     assert (pair["answers"], pair["agreeing"], pair["parted"]) == (4, 3, [{"prompt_id": "d", "answers": 1}])
-    assert not verify(outcome.archive).unchecked
+    assert not verify(outcome.archive).not_recomputed
     report = (outcome.folder / "report.html").read_text(encoding="utf-8")
     assert "is people: what they said of each recorded answer" in report
 

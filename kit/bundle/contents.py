@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
+from kit.bundle.documents import read_documents
 from kit.bundle.files import walk
 from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
@@ -62,6 +63,8 @@ class Contents:
     """From what a redacted bundle was made, and what was left out."""
     missing: tuple[Missing, ...] = ()
     """Steps that the run did without, for want of memory."""
+    documents: Mapping[str, int] = field(default_factory=dict)
+    """The versions of report, model cards and research object that the bundle says it holds."""
 
     def evaluation(self, cell: Cell) -> Evaluation:
         """Return how the prompts of a cell were asked and judged, its arm's variation included."""
@@ -175,6 +178,7 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
         readings=reader.readings(),
         redaction=redaction,
         missing=missing,
+        documents=reader.documents(),
     )
     reader.problems.extend(_withheld_problems(folder, contents))
     return contents, reader.problems
@@ -318,6 +322,16 @@ class _Reader:
         except FieldError as error:
             self.note(layout.RUN, str(error))
             return ()
+
+    def documents(self) -> dict[str, int]:
+        """Read which versions of its documents the bundle holds; they may still be to be written."""
+        if not (self.folder / layout.DOCUMENTS).is_file():
+            return {}
+        try:
+            return read_documents(self.document(layout.DOCUMENTS))
+        except FieldError as error:
+            self.note(layout.DOCUMENTS, str(error))
+            return {}
 
     def readings(self) -> tuple[dict[str, Json], ...]:
         """Read what is told of judges that were added later."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Metrics = dict[str, Any]
 
+CARDS_VERSION = 1
+"""Raised when a bundle of a release would get other bytes: `kit verify` writes the cards again."""
 TAGS: tuple[Json, ...] = ("lora", "safety-evaluation")
 
 
