@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from sample_bundle import write_metrics, write_sample
+from sample_bundle import write_sample
 
+from kit import __version__
 from kit.bundle import layout
+from kit.bundle.contents import load_contents
 from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.cli import group
@@ -199,8 +201,10 @@ def test_text_and_json_say_what_was_not_recomputed(of_another_kit: Path) -> None
     assert document["written_by"] == OTHER_KIT
 
 
-def test_metrics_can_be_written_again_by_a_kit_that_knows_more(bundle: Path) -> None:
-    (bundle / layout.METRICS).unlink()
-    write_metrics(bundle)
-    seal(bundle, FixedSigner())
-    assert verify(bundle).numbers > 100
+def test_what_a_later_kit_adds_to_the_manifest_is_refused_with_its_name(of_another_kit: Path) -> None:
+    edit(of_another_kit / layout.MANIFEST, lambda manifest: manifest.update(novelty=1))
+    with pytest.raises(CheckFailed) as caught:
+        load_contents(of_another_kit)
+    first, second = caught.value.problems
+    assert f"says that kit 9.1 wrote this bundle, and this is kit {__version__}" in str(first)
+    assert "novelty" in str(second)

@@ -20,6 +20,7 @@ from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
 from kit.bundle.streamed import Answer, RowFile
 from kit.bundle.trace import trace_problem
+from kit.bundle.written_by import naming_another_kit
 from kit.core.canonical import Json, read_json
 from kit.core.errors import CheckFailed, KitError, Problem
 from kit.core.fields import FieldError
@@ -105,17 +106,18 @@ def load_contents(folder: Path) -> Contents:
         CheckFailed: files are missing or not called for, or their content is malformed; all problems at once.
         OperationalError: the folder cannot be read.
     """
-    contents, problems = _open(folder)
-    verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
-    for key, judgements in contents.verdicts.items():
-        with _noting(problems):
-            verdicts[key] = list(judgements)
-    for rows in (*contents.completions.values(), *contents.judging.values(), *contents.margins.values()):
-        with _noting(problems):
-            deque(rows, maxlen=0)  # walked, and so checked
-    if problems:
-        raise CheckFailed(problems)
-    return replace(contents, verdicts=verdicts)
+    with naming_another_kit(folder):
+        contents, problems = _open(folder)
+        verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
+        for key, judgements in contents.verdicts.items():
+            with _noting(problems):
+                verdicts[key] = list(judgements)
+        for rows in (*contents.completions.values(), *contents.judging.values(), *contents.margins.values()):
+            with _noting(problems):
+                deque(rows, maxlen=0)  # walked, and so checked
+        if problems:
+            raise CheckFailed(problems)
+        return replace(contents, verdicts=verdicts)
 
 
 def open_contents(folder: Path) -> Contents:
@@ -125,10 +127,11 @@ def open_contents(folder: Path) -> Contents:
         CheckFailed: files are missing or not called for, or a record or a prompt is malformed; all problems at once.
         OperationalError: the folder cannot be read.
     """
-    contents, problems = _open(folder)
-    if problems:
-        raise CheckFailed(problems)
-    return contents
+    with naming_another_kit(folder):
+        contents, problems = _open(folder)
+        if problems:
+            raise CheckFailed(problems)
+        return contents
 
 
 def _open(folder: Path) -> tuple[Contents, list[Problem]]:
