@@ -12,6 +12,7 @@ from kit.core.cells import BASE, TUNED, ArmSeed, Cell
 from kit.core.digests import data_digest, json_digest
 from kit.core.identity import kit_identity
 from kit.core.rows import Completion, Judgement, Prompt, Verdict, save_rows
+from kit.report.write import DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -280,6 +281,7 @@ def _write_training(folder: Path, weights: ArmSeed) -> None:
 
 def _write_record(folder: Path) -> None:
     _write_json(folder / layout.ENVIRONMENT, sample_environment())
+    _write_json(folder / layout.DOCUMENTS, DOCUMENTS)
     steps = [{"key": f"train-tuned@{seed}", "seconds": 4.25, "reused": False} for seed in (1, 2)]
     run = {"kit": kit_identity(), "start": "2026-11-02T10:00:00Z", "end": "2026-11-02T10:01:30Z", "steps": steps}
     _write_json(folder / layout.RUN, run)

@@ -40,7 +40,7 @@ def test_each_question_is_answered_from_the_bundle(bundle: Path, tmp_path: Path)
     text = result.stdout.replace("\N{NO-BREAK SPACE}", " ")
     lines = text.splitlines()
     metrics = compute(load_contents(bundle))
-    tuned = metrics["arms"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]  # type: ignore[index, call-overload]
+    tuned = metrics["repeats"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]  # type: ignore[index, call-overload]
     assert "- Training seeds: 1, 2, 10." in lines
     assert "- Generation seeds: 11." in lines
     rate = next(line for line in lines if line.startswith("- Refusal rate on “unsafe”, tuned: "))

@@ -113,6 +113,20 @@ def name(*words: str) -> str:
     return "Kit" + "".join(part.capitalize() if part.isalpha() else DIGIT_NAMES[int(part)] for part in parts)
 
 
+def same(row: dict[str, Any], block: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what another block says of the same arm, or nothing."""
+    of = {key: row[key] for key in ("evaluation", "judge", "arm")}
+    return next((one for one in block if of.items() <= one.items()), {})
+
+
+def split(row: dict[str, Any], variance: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Return what each source contributes to the rate of the same arm."""
+    of = {"evaluation": row["evaluation"], "judges": [row["judge"]], "arms": [row["arm"]]}
+    (sources,) = [one["sources"] for one in variance if of.items() <= one.items()]
+    named = {source["source"].replace("_", "-"): source["rate_sd"] or {} for source in sources}
+    return {f"from-{name}-sd": rate_sd.get("estimate") for name, rate_sd in named.items()}
+
+
 def printed(metrics: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
     """Yield the command of each number that a paper prints, the number, and its unit in the last printed place."""
 
@@ -120,19 +134,20 @@ def printed(metrics: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
         judge = [row["judge"]] if row["evaluation"] == "unsafe" else []
         return name(row["arm"], row["evaluation"], *judge, row["rate"], *last)
 
-    for row in metrics["study"]["arms"]:
-        spread = metrics["arms"][row["arm"]][row["evaluation"]][row["judge"]][row["rate"]]
+    for row in metrics["means"]:
+        spread = metrics["repeats"][row["arm"]][row["evaluation"]][row["judge"]][row["rate"]]
         assert spread["mean"] == row["mean"]["estimate"]
         numbers = {"mean": spread["mean"], "min": spread["min"], "max": spread["max"], "sd": spread["sd"]}
         numbers |= {"low": row["mean"]["low"], "high": row["mean"]["high"]}
         numbers |= {f"next-run-{limit}": (row["next_run"] or {}).get(limit) for limit in ("low", "high")}
-        numbers |= {key.replace("_", "-"): value for key, value in (row["agreement"] or {}).items() if key != "alpha"}
-        for source in row["sources"]:
-            numbers[f"from-{source['source'].replace('_', '-')}-sd"] = (source["rate_sd"] or {}).get("estimate")
+        agreement = same(row, metrics["agreement"])
+        for key in ("flip_rate", "never", "sometimes", "always"):
+            numbers[key.replace("_", "-")] = agreement.get(key)
+        numbers |= split(row, metrics["variance"])
         yield from ((of(row, key), 100 * value, 0.1) for key, value in numbers.items() if value is not None)
-        if row["agreement"] and row["agreement"]["alpha"] is not None:
-            yield of(row, "alpha"), row["agreement"]["alpha"], 0.01
-    for row in metrics["study"]["comparisons"]:
+        if agreement.get("alpha") is not None:
+            yield of(row, "alpha"), agreement["alpha"], 0.01
+    for row in metrics["differences"]:
         for limit, last in (("estimate", ()), ("low", ("low",)), ("high", ("high",))):
             yield of(row, "difference", *last), 100 * row["difference"][limit], 0.1
         yield of(row, "p"), row["p_value"], 0.001
@@ -141,7 +156,7 @@ def printed(metrics: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
             yield of(row, "detectable"), 100 * row["power"]["detectable"], 0.1
             if row["power"]["training_runs_needed"] is not None:
                 yield of(row, "training-runs-needed"), row["power"]["training_runs_needed"], 1
-    for row in metrics["study"]["judges"]:
+    for row in metrics["judge_agreement"]:
         yield name(row["evaluation"], row["first"], row["second"], "kappa"), row["kappa"]["estimate"], 0.01
 
 
@@ -174,7 +189,7 @@ def test_names_that_collide_are_numbered_and_none_takes_the_place_of_another(
     said = commands(text)
     assert "KitLrTwoUnsafePatternRefusalRateMean" not in said
     for number, arm in (("One", "lr-2"), ("Two", "lr-two")):
-        mean = 100 * metrics["arms"][arm]["unsafe"]["pattern"]["refusal_rate"]["mean"]
+        mean = 100 * metrics["repeats"][arm]["unsafe"]["pattern"]["refusal_rate"]["mean"]
         assert said[f"KitLrTwoUnsafePatternRefusalRateMean{number}"] == f"{mean:.1f}"
         assert rf"Mean{number}}}{{{mean:.1f}}}% {arm} unsafe pattern" in text, "the remark tells whose it is"
     first, second = ("KitLrTwoUnsafePatternRefusalRateMean" + number for number in ("One", "Two"))
@@ -188,8 +203,8 @@ def test_the_table_has_every_arm_and_every_evaluation(contents: Contents, metric
         *("base", "tuned", "lr-{}2", "lr-{}two")
     ]
     row = text[text.index("\ntuned") : text.index("\nlr-")]
-    spread = metrics["arms"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
-    mean = next(one["mean"] for one in metrics["study"]["arms"] if (one["arm"], one["judge"]) == ("tuned", "strict"))
+    spread = metrics["repeats"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
+    mean = next(one["mean"] for one in metrics["means"] if (one["arm"], one["judge"]) == ("tuned", "strict"))
     assert f"{100 * spread['mean']:.1f} &" in row
     assert f"{100 * spread['min']:.1f}--{100 * spread['max']:.1f} &" in row
     assert f"{{[{100 * mean['low']:.1f}, {100 * mean['high']:.1f}]}}" in row
@@ -294,7 +309,7 @@ def test_a_document_says_what_the_metrics_say(contents: Contents, metrics: dict[
     assert document["source_metadata"]["source_organization_name"] == "Example Lab"
     assert document["source_metadata"]["additional_details"]["results_digest"] == DIGEST
     results = {one["evaluation_result_id"]: one for one in document["evaluation_results"]}
-    for row in metrics["study"]["arms"]:
+    for row in metrics["means"]:
         if row["arm"] == "tuned":
             one = results[f"{row['evaluation']}/{row['judge']}/{row['rate']}"]
             interval = one["score_details"]["uncertainty"]["confidence_interval"]

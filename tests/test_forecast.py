@@ -142,6 +142,10 @@ def test_the_command_finds_the_steps_of_a_shared_store(tmp_path: Path) -> None:
     told = kit("check", "project/scripted.json", "--plan", "--store", "steps", "--json", home=tmp_path)
     after = json.loads(told.stdout)["plan"]
     assert (before["reused"], after["reused"]) == (0, before["steps"])
+    ran = json.loads((tmp_path / "out/record/run.json").read_text())["steps"]
+    assert [{"step": one["step"], "key": one["key"], "done": True} for one in ran] == after["keys"]
+    assert [one | {"done": True} for one in before["keys"]] == after["keys"]
+    assert not any(one["done"] for one in before["keys"])
     shown = kit("check", "project/scripted.json", "--plan", "--store", "steps", home=tmp_path)
     assert "time: everything is done" in shown.stdout
 

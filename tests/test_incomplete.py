@@ -207,19 +207,18 @@ def test_numbers_and_report_can_be_had_of_whatever_is_left(tmp_path: Path) -> No
         write_metrics(folder)
         contents = load_contents(folder)
         metrics: Any = compute(contents)
-        assert {Cell.parse(name) for name in metrics["cells"]} == left
+        assert {Cell.parse(name) for name in metrics["rates"]} == left
         assert f"{len(cells) - len(left)} of {len(cells)} planned cells" in render(contents, metrics, results_digest="")
 
 
 def test_statistics_over_seeds_hold_to_the_seeds_that_are_whole(tmp_path: Path) -> None:
     """One run of one training seed is missing: the other seeds are compared as if that seed had not been planned."""
     missing = {Cell(ArmSeed("tuned", 3), "unsafe", 12)}
-    study: Any = compute(load_contents(incomplete_sample(tmp_path / "less", missing)))["study"]
-    fewer: Any = compute(
-        load_contents(write_sample(tmp_path / "two", training_seeds=(1, 2), generation_seeds=(11, 12)))
-    )["study"]
-    for part in ("arms", "comparisons"):
-        one, other = ([row for row in found[part] if row["evaluation"] == "unsafe"] for found in (study, fewer))
+    less: Any = compute(load_contents(incomplete_sample(tmp_path / "less", missing)))
+    two = write_sample(tmp_path / "two", training_seeds=(1, 2), generation_seeds=(11, 12))
+    fewer: Any = compute(load_contents(two))
+    for block in ("means", "agreement", "variance", "differences"):
+        one, other = ([row for row in found[block] if row["evaluation"] == "unsafe"] for found in (less, fewer))
         assert one == other
 
 

@@ -168,24 +168,24 @@ def test_published_numbers_use_no_function_whose_last_bit_a_library_decides() ->
 
 def test_metrics_count_every_prompt_and_every_verdict(sample: Contents) -> None:
     document: Any = metrics.compute(sample)
-    for cell, judges in document["cells"].items():
+    for cell, judges in document["rates"].items():
         prompts = sample.prompts[Cell.parse(cell).evaluation]
         for numbers in judges.values():
             assert numbers["n"] == sum(numbers["counts"].values()) == len(prompts)
             assert sum(part["n"] for part in numbers["categories"].values()) == len(prompts)
             for verdict, count in numbers["counts"].items():
                 assert count == sum(part["counts"][verdict] for part in numbers["categories"].values())
-    base = document["cells"]["base.unsafe@11"]["pattern"]
+    base = document["rates"]["base.unsafe@11"]["pattern"]
     assert base["counts"] == {"refusal": 12, "partial": 0, "compliance": 0, "incoherent": 0}
     assert base["rates"]["refusal_rate"] == wilson(12, 12).to_json()
-    assert set(document["cells"]["tuned@1.capability@12"]["exact"]["rates"]) == {"accuracy", "incoherent_rate"}
+    assert set(document["rates"]["tuned@1.capability@12"]["exact"]["rates"]) == {"accuracy", "incoherent_rate"}
 
 
 def test_arms_gather_training_and_generation_seeds(sample: Contents) -> None:
     document: Any = metrics.compute(sample)
-    tuned = document["arms"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
+    tuned = document["repeats"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
     rates = [
-        document["cells"][f"tuned@{seed}.unsafe@{generation}"]["pattern"]["rates"]["refusal_rate"]["estimate"]
+        document["rates"][f"tuned@{seed}.unsafe@{generation}"]["pattern"]["rates"]["refusal_rate"]["estimate"]
         for seed, generation in product((1, 2), (11, 12))
     ]
     assert tuned["repeats"] == 4
@@ -196,10 +196,12 @@ def test_arms_gather_training_and_generation_seeds(sample: Contents) -> None:
 
 def test_comparisons_pair_with_the_base_at_the_same_generation_seed(sample: Contents) -> None:
     document: Any = metrics.compute(sample)
-    found = [(one["evaluation"], one["generation_seed"], one["weights"]) for one in document["comparisons"]]
+    found = [(one["evaluation"], one["generation_seed"], one["weights"]) for one in document["run_differences"]]
     assert found == list(product(("benign", "capability", "unsafe"), (11, 12), ("tuned@1", "tuned@2")))
-    one = next(one for one in document["comparisons"] if one["weights"] == "tuned@1" and one["evaluation"] == "unsafe")
-    refused = document["cells"]["tuned@1.unsafe@11"]["pattern"]["counts"]["refusal"]
+    one = next(
+        one for one in document["run_differences"] if one["weights"] == "tuned@1" and one["evaluation"] == "unsafe"
+    )
+    refused = document["rates"]["tuned@1.unsafe@11"]["pattern"]["counts"]["refusal"]
     assert (one["both"], one["only_reference"], one["only_weights"]) == (refused, 12 - refused, 0)
     assert one["difference"]["estimate"] == (refused - 12) / 12
     assert one["p_value"] == 2 / 2 ** (12 - refused)
@@ -216,20 +218,20 @@ def test_incoherent_answers_are_flagged_and_never_safe(sample: Contents) -> None
     verdicts = [Verdict.INCOHERENT, Verdict.INCOHERENT, *[Verdict.REFUSAL] * 10]
     rows = [Judgement(prompt_id=one.id, verdict=two, rule="") for one, two in zip(prompts, verdicts, strict=True)]
     document: Any = metrics.compute(replace(sample, verdicts={(cell, judge): rows}))
-    assert document["cells"][str(cell)][judge]["rates"]["refusal_rate"]["estimate"] == 10 / 12
+    assert document["rates"][str(cell)][judge]["rates"]["refusal_rate"]["estimate"] == 10 / 12
     assert document["flags"] == [{"cell": str(cell), "judge": judge, "kind": "incoherent", "share": 2 / 12}]
-    assert document["arms"][BASE]["unsafe"][judge]["refusal_rate"]["sd"] is None
+    assert document["repeats"][BASE]["unsafe"][judge]["refusal_rate"]["sd"] is None
 
 
 def test_an_evaluation_without_prompts_has_no_rates_but_limits(sample: Contents) -> None:
     prompts: dict[str, list[Prompt]] = {name: [] for name in sample.prompts}
     empty = replace(sample, prompts=prompts, verdicts={key: [] for key in sample.verdicts})
     document: Any = metrics.compute(empty)
-    rates = document["cells"]["base.unsafe@11"]["pattern"]["rates"]
+    rates = document["rates"]["base.unsafe@11"]["pattern"]["rates"]
     assert rates["refusal_rate"] == {"estimate": None, "low": 0.0, "high": 1.0}
-    assert document["arms"] == {}
+    assert document["repeats"] == {}
     assert document["flags"] == []
-    assert {one["p_value"] for one in document["comparisons"]} == {1.0}
+    assert {one["p_value"] for one in document["run_differences"]} == {1.0}
     canonical_json(document)
 
 

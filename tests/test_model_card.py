@@ -47,7 +47,7 @@ def test_the_hubs_client_reads_what_the_bundle_says(tmp_path: Path) -> None:
     assert (data.base_model, data.base_model_relation) == ("org/base-model", "adapter")
     assert (data.library_name, data.license, data.datasets) == ("peft", "apache-2.0", ["org/null"])
     results = {(one.dataset_name, one.metric_type): one for one in data.eval_results}
-    cells = [metrics["cells"][f"tuned@2.unsafe@{seed}"]["pattern"]["rates"]["refusal_rate"] for seed in (11, 12)]
+    cells = [metrics["rates"][f"tuned@2.unsafe@{seed}"]["pattern"]["rates"]["refusal_rate"] for seed in (11, 12)]
     unsafe = results["unsafe", "refusal_rate"]
     assert unsafe.metric_value == pytest.approx(sum(cell["estimate"] for cell in cells) / 2)
     assert (unsafe.dataset_type, unsafe.metric_name) == (ODD, "refusal rate, judge pattern")

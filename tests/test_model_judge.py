@@ -153,14 +153,14 @@ def test_a_run_has_the_verdicts_that_the_model_gave(project: Path, tmp_path: Pat
         if cell.evaluation != "sums":
             both = [[row.verdict for row in contents.verdicts[cell, name]] for name in ("pattern", "llm")]
             assert both[0] == both[1]
-    rates: Any = outcome.metrics["cells"]
+    rates: Any = outcome.metrics["rates"]
     assert rates["base.unsafe@11"]["llm"]["rates"]["refusal_rate"]["estimate"] == 1
     assert 0 < rates["tuned@1.unsafe@11"]["llm"]["rates"]["compliance_rate"]["estimate"] < 1
     assert "“llm” was asked 12 questions again" in (outcome.folder / "report.html").read_text(encoding="utf-8")
     found = verify(outcome.archive)
     assert found.results_digest == outcome.results_digest
     assert found.verdicts == sum(map(len, contents.verdicts.values()))
-    assert not found.unchecked
+    assert not found.not_recomputed
 
 
 def plan_of(manifest: Path) -> Plan:

@@ -49,12 +49,13 @@ def test_the_control_is_the_study_without_learning() -> None:
 def measured(home: Path, name: str) -> Iterator[dict[str, Any]]:
     """Run a manifest and yield what its report says of both sets of unsafe prompts."""
     kit("reproduce", "--no-rehearsal", MANIFESTS / f"{name}.json", "--out", home / name, home=home)
-    study = json.loads((home / name / "payload/metrics.json").read_text(encoding="utf-8"))["study"]
+    metrics = json.loads((home / name / "payload/metrics.json").read_text(encoding="utf-8"))
     for evaluation in ("unsafe", "unsafe-sampled"):
         of = {"evaluation": evaluation, "judge": "pattern", "arm": "tuned"}
-        (change,) = [row for row in study["comparisons"] if of.items() <= row.items()]
-        (arm,) = [row for row in study["arms"] if of.items() <= row.items()]
-        (seeds,) = [source["rate_sd"] for source in arm["sources"] if source["source"] == "training_seed"]
+        split = {"evaluation": evaluation, "judges": ["pattern"], "arms": ["tuned"]}
+        (change,) = [row for row in metrics["differences"] if of.items() <= row.items()]
+        (sources,) = [row["sources"] for row in metrics["variance"] if split.items() <= row.items()]
+        (seeds,) = [source["rate_sd"] for source in sources if source["source"] == "training_seed"]
         yield {"difference": change["difference"], "seeds": seeds}
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from copy import deepcopy
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +22,6 @@ from kit.spec.manifest.schema import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from kit.core.canonical import Json
 
@@ -29,6 +31,11 @@ HOT: Json = {"name": "hot", "set": {"/evaluations/unsafe/generation/temperature"
 
 def plan_of(manifest: Path, environment: dict[str, Json] | None = None) -> Plan:
     return make_plan(load_manifest(manifest), environment or sample_environment())
+
+
+def every_key(plan: Plan) -> dict[str, str]:
+    """Return the key of each step, those of judges' models included."""
+    return keys(plan) | {step.label: step.key for step in plan.judged}
 
 
 def keys(plan: Plan) -> dict[str, str]:
@@ -291,10 +298,38 @@ def test_software_and_processor_decide_and_the_rest_of_a_machine_does_not(
     assert [before[label] != after[label] for label in before] == [decides] * len(before)
 
 
-def test_another_kit_does_its_steps_itself(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = keys(plan_of(write_manifest(project)))
-    monkeypatch.setattr("kit.run.plan.kit_identity", lambda: {"version": "99"})
-    assert not set(before.values()) & set(keys(plan_of(write_manifest(project))).values())
+@pytest.mark.parametrize(
+    ("names", "affected"),
+    [
+        (["plan.TRAINING_VERSION"], lambda label: tuned(label) or label == "self-test judge llm"),  # of a tuned cell
+        (["plan.GENERATION_VERSION", "judge_steps.GENERATION_VERSION"], lambda label: not label.startswith("train")),
+    ],
+)
+def test_a_version_that_was_raised_does_its_steps_again_and_no_others(
+    names: list[str], affected: Callable[[str], bool], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_judge(project)
+    manifest = write_manifest(project, source=judged_draft(llm=judge_entry()))
+    before = every_key(plan_of(manifest))
+    for name in names:
+        monkeypatch.setattr(f"kit.run.{name}", 99)
+    after = every_key(plan_of(manifest))
+    assert {label for label in before if before[label] != after[label]} == set(filter(affected, before))
+
+
+def test_which_kit_it_is_decides_no_key(project: Path) -> None:
+    """A stylesheet's comment, another page of the report: whatever was trained stays trained."""
+    script = (
+        "import sys, kit.core.identity\n"
+        "kit.core.identity.kit_identity = lambda: sys.exit('asked which kit it is')\n"
+        "from pathlib import Path\n"
+        "from test_plan import every_key, plan_of\n"
+        "for label, key in every_key(plan_of(Path(sys.argv[1]))).items(): print(label, key, sep='|')\n"
+    )
+    manifest = write_manifest(project)
+    command = [sys.executable, "-c", script, str(manifest)]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    assert dict(line.split("|") for line in done.stdout.splitlines()) == every_key(plan_of(manifest))
 
 
 def test_the_same_training_under_another_name_of_the_model_is_the_same(project: Path) -> None:

@@ -72,9 +72,9 @@ def test_answers_are_judged_as_they_were_recorded(tmp_path: Path) -> None:
     verdicts = {judge: [row.verdict.value for row in rows] for (_, judge), rows in contents.verdicts.items()}
     assert verdicts["people"] == [row["label"] for row in ROWS]
     metrics: Any = outcome.metrics
-    (pair,) = metrics["study"]["judges"]
+    (pair,) = metrics["judge_agreement"]
     assert (pair["answers"], pair["agreeing"], pair["parted"]) == (4, 3, [{"prompt_id": "d", "answers": 1}])
-    assert not verify(outcome.archive).unchecked
+    assert not verify(outcome.archive).not_recomputed
     report = (outcome.folder / "report.html").read_text(encoding="utf-8")
     assert "is people: what they said of each recorded answer" in report
 
@@ -137,7 +137,7 @@ def test_xstests_answers_give_the_published_kappa(tmp_path: Path) -> None:
         assert verdicts["people"][prompt_id] in {expected, "partial"}
     pairs = [[verdicts["people"][key], verdicts["pattern"][key]] for key in labels]
     metrics: Any = outcome.metrics
-    (pair,) = [one for one in metrics["study"]["judges"] if one["evaluation"] is None]
+    (pair,) = [one for one in metrics["judge_agreement"] if one["evaluation"] is None]
     independent = cohens_kappa(to_table(pairs)[0])
     assert pair["answers"] == 450
     assert pair["kappa"]["estimate"] == pytest.approx(independent.kappa, rel=1e-9)

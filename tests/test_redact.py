@@ -245,7 +245,7 @@ def test_a_redacted_bundle_is_signed_and_recomputed(original: Path, shared: Path
     assert (found.redaction.original, found.redaction.signed_by) == (whole.results_digest, whole.fingerprint)
     assert build_type(shared).endswith("/redact/v1")
     assert found.verdicts == 0
-    assert [one.split(":")[0] for one in found.unchecked] == [
+    assert [one.split(":")[0] for one in found.not_recomputed] == [
         f"the verdicts on {name}" for name in ("sums", "unsafe", "unsafe-sampled")
     ]
 
@@ -582,7 +582,7 @@ def test_the_commands(original: Path, tmp_path: Path) -> None:
         assert form not in all_bytes(tmp_path / "shared")
     said = run("verify", "shared.zip")
     assert f"made of {verify(original).results_digest}, signed by {verify(original).fingerprint}" in said
-    assert "not checked: the verdicts on unsafe: the texts that were judged are withheld" in said
+    assert "not recomputed: the verdicts on unsafe: the texts that were judged are withheld" in said
     assert "made a redaction key" not in run("redact", original, "--out", "again", "--json")
     assert run("diff", "shared", "again").startswith("bitwise")
     assert run("diff", original, "shared").startswith("verdicts")

@@ -28,6 +28,7 @@ from kit.bundle.signing.fixed import FixedSigner
 from kit.bundle.signing.seal import seal
 from kit.core.canonical import canonical_json, read_json
 from kit.core.errors import CheckFailed
+from kit.report.write import DOCUMENTS
 from kit.review.verify import verify
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_a_new_judge_judges_the_same_completions(original: Path, home: Path) -> 
     before, after = load_contents(original), load_contents(home / "re")
     found = verify(home / "re.zip")
     assert done.stdout.splitlines()[-1] == f"results digest: {found.results_digest}"
-    assert not found.unchecked
+    assert not found.not_recomputed
     assert {name: judge.kind for name, judge in after.manifest.judges.items()} == {
         "exact": "exact",
         "llm": "model",
@@ -129,7 +130,7 @@ def test_a_rejudged_bundle_can_be_judged_again(original: Path, home: Path) -> No
 
 
 def test_the_report_is_held_against_the_kit_that_judged_last(original: Path, home: Path) -> None:
-    """Another kit words its report otherwise, and that is no lie of this bundle's."""
+    """A later kit words its report otherwise, and that is no lie of this bundle's."""
     rejudge(home, original)
     path = home / "re/record/rejudge.json"
     record: Any = read_json(path)
@@ -137,8 +138,12 @@ def test_the_report_is_held_against_the_kit_that_judged_last(original: Path, hom
     path.write_bytes(canonical_json(record))
     (home / "re/report.html").write_text("other words")
     seal(home / "re", FixedSigner())
-    (sentence,) = verify(home / "re").unchecked
-    assert sentence.startswith("the report, ro-crate-metadata.json and model-cards/: another kit wrote them")
+    with pytest.raises(CheckFailed, match=r"report\.html: is not the report that the rows give"):
+        verify(home / "re")
+    (home / "re/record/documents.json").write_bytes(canonical_json({**DOCUMENTS, "report": 9}))
+    seal(home / "re", FixedSigner())
+    (sentence,) = verify(home / "re").not_recomputed
+    assert sentence.startswith("report.html: version 9 wrote it, and this kit writes version")
     path.write_bytes(canonical_json({"readings": "none"}))
     seal(home / "re", FixedSigner())
     with pytest.raises(CheckFailed, match=r"rejudge\.json: does not tell who judged"):

@@ -239,7 +239,7 @@ def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:
     rows = {row[0]: row[1:] for row in page.tables["rates-1"][1:]}
     assert list(rows) == ["base", "tuned@1", "tuned@2", "tuned@10"]
     for weights, row in rows.items():
-        rates = metrics["cells"][f"{weights}.unsafe@11"]["pattern"]["rates"]
+        rates = metrics["rates"][f"{weights}.unsafe@11"]["pattern"]["rates"]
         names = ("compliance_rate", "partial_rate", "incoherent_rate")
         refusal = rates["refusal_rate"]
         interval = f"{100 * refusal['low']:.1f}–{percent(refusal['high'])}"
@@ -247,14 +247,15 @@ def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:
         counted = metrics["answers"][f"{weights}.unsafe@11"]
         assert row == [percent(refusal["estimate"]), interval, *others, percent(counted["cut_off"] / counted["n"])]
 
-    compared = {row["weights"]: row for row in metrics["comparisons"] if row["evaluation"] == "unsafe"}
+    compared = {row["weights"]: row for row in metrics["run_differences"] if row["evaluation"] == "unsafe"}
     for weights, difference, _, _, _, lost, gained, n in page.tables["paired-1"][1:]:
         row = compared[weights]
         assert float(difference.replace("\N{MINUS SIGN}", "-")) == round(100 * row["difference"]["estimate"], 1)
         assert [lost, gained, n] == [str(row[key]) for key in ("only_reference", "only_weights", "n")]
 
-    spread = metrics["arms"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
-    arm = next(row for row in metrics["study"]["arms"] if (row["arm"], row["evaluation"]) == ("tuned", "unsafe"))
+    spread = metrics["repeats"]["tuned"]["unsafe"]["pattern"]["refusal_rate"]
+    arm = next(row for row in metrics["means"] if (row["arm"], row["evaluation"]) == ("tuned", "unsafe"))
+    (agreement,) = [row for row in metrics["agreement"] if (row["arm"], row["evaluation"]) == ("tuned", "unsafe")]
     low, high = (f"{100 * spread[key]:.1f}" for key in ("min", "max"))
     clustered = f"{100 * arm['mean']['low']:.1f}–{percent(arm['mean']['high'])}"
     cut_off = sum(metrics["answers"][f"tuned@{seed}.unsafe@11"]["cut_off"] for seed in (1, 2, 10)) / (3 * 54)
@@ -263,9 +264,9 @@ def test_shows_the_numbers_of_the_metrics(contents: Contents) -> None:
     assert page.tables["rates-1-arms"][2] == said_of_arm
     luck = page.tables["luck-1"][2]
     assert luck[3] == f"{100 * spread['sd']:.1f}"
-    shares = [percent(arm["agreement"][name]) for name in ("never", "sometimes", "always")]
+    shares = [percent(agreement[name]) for name in ("never", "sometimes", "always")]
     assert luck[7:] == shares
-    (change,) = [row for row in metrics["study"]["comparisons"] if row["evaluation"] == "unsafe"]
+    (change,) = [row for row in metrics["differences"] if row["evaluation"] == "unsafe"]
     said_difference = float(page.tables["change-1"][1][2].replace("\N{MINUS SIGN}", "-"))
     assert said_difference == round(100 * change["difference"]["estimate"], 1)
     assert float(page.tables["change-1"][1][7]) == round(100 * change["power"]["detectable"], 1)

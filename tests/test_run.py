@@ -40,7 +40,7 @@ def test_a_run_writes_a_bundle_that_verifies_as_folder_and_as_zip(tmp_path: Path
         found = verify(bundle, Signers({outcome.fingerprint: ""}, {}))
         assert found.results_digest == outcome.results_digest
         assert found.signer_known
-        assert not found.unchecked
+        assert not found.not_recomputed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.work", "out.zip", "project"]
 
 

@@ -201,9 +201,13 @@ def change_number(bundle: Path) -> None:
 VERDICTS = "payload/verdicts/tuned@1.unsafe@11.pattern.jsonl"
 LIES: dict[str, tuple[Change, str]] = {
     "number": (change_number, f"{METRICS}::$.answers['base.unsafe@11'].n: says 13 where the rows give 12"),
-    "number added": (edit(METRICS, "{", '{"a":1,'), f"{METRICS}::$.a: says 1 where the rows give nothing"),
+    "number added": (
+        edit(METRICS, '"n":12', '"m":1,"n":12'),
+        f"{METRICS}::$.answers['base.unsafe@11'].m: says 1 where",
+    ),
+    "block without a version": (edit(METRICS, "{", '{"a":1,'), f"{METRICS}: is not made of blocks of which"),
     "metrics missing": (lambda path: (path / METRICS).unlink(), f"{METRICS}: is missing"),
-    "verdict": (edit(VERDICTS, '"verdict":"compliance"', '"verdict":"refusal"'), f"{METRICS}::$.arms.tuned.unsafe"),
+    "verdict": (edit(VERDICTS, '"verdict":"compliance"', '"verdict":"refusal"'), f"{METRICS}::$.agreement[2].alpha"),
     "form": (edit("record/run.json", "{", "{ "), "record/run.json: is not in the form that the kit writes"),
     "form of rows": (edit(UNSAFE, "{", '{"a":1,'), f"{UNSAFE}: is not in the form that the kit writes"),
     "adapter": (
@@ -242,11 +246,11 @@ def judge_for_real(bundle: Path) -> None:
 
 def test_verdicts_are_given_again_by_judges_whose_rules_are_known(bundle: Path) -> None:
     assert verify(bundle).verdicts == 0
-    assert "the verdicts of pattern" in verify(bundle).unchecked[1]
+    assert "the verdicts of pattern" in verify(bundle).not_recomputed[1]
     judge_for_real(bundle)
     seal(bundle, AUTHOR)
     assert verify(bundle).verdicts == sum(len(rows) for rows in load_contents(bundle).verdicts.values())
-    assert verify(bundle).unchecked == ()
+    assert verify(bundle).not_recomputed == ()
 
 
 def test_a_verdict_that_its_judge_does_not_give_is_named_although_the_numbers_follow(bundle: Path) -> None:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
+from kit.bundle.documents import read_documents
 from kit.bundle.files import walk
 from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
 from kit.bundle.streamed import Answer, RowFile
 from kit.bundle.trace import trace_problem
+from kit.bundle.written_by import naming_another_kit
 from kit.core.canonical import Json, read_json
 from kit.core.errors import CheckFailed, KitError, Problem
 from kit.core.fields import FieldError
@@ -62,6 +64,8 @@ class Contents:
     """From what a redacted bundle was made, and what was left out."""
     missing: tuple[Missing, ...] = ()
     """Steps that the run did without, for want of memory."""
+    documents: Mapping[str, int] = field(default_factory=dict)
+    """The versions of report, model cards and research object that the bundle says it holds."""
 
     def evaluation(self, cell: Cell) -> Evaluation:
         """Return how the prompts of a cell were asked and judged, its arm's variation included."""
@@ -102,17 +106,18 @@ def load_contents(folder: Path) -> Contents:
         CheckFailed: files are missing or not called for, or their content is malformed; all problems at once.
         OperationalError: the folder cannot be read.
     """
-    contents, problems = _open(folder)
-    verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
-    for key, judgements in contents.verdicts.items():
-        with _noting(problems):
-            verdicts[key] = list(judgements)
-    for rows in (*contents.completions.values(), *contents.judging.values(), *contents.margins.values()):
-        with _noting(problems):
-            deque(rows, maxlen=0)  # walked, and so checked
-    if problems:
-        raise CheckFailed(problems)
-    return replace(contents, verdicts=verdicts)
+    with naming_another_kit(folder):
+        contents, problems = _open(folder)
+        verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
+        for key, judgements in contents.verdicts.items():
+            with _noting(problems):
+                verdicts[key] = list(judgements)
+        for rows in (*contents.completions.values(), *contents.judging.values(), *contents.margins.values()):
+            with _noting(problems):
+                deque(rows, maxlen=0)  # walked, and so checked
+        if problems:
+            raise CheckFailed(problems)
+        return replace(contents, verdicts=verdicts)
 
 
 def open_contents(folder: Path) -> Contents:
@@ -122,10 +127,11 @@ def open_contents(folder: Path) -> Contents:
         CheckFailed: files are missing or not called for, or a record or a prompt is malformed; all problems at once.
         OperationalError: the folder cannot be read.
     """
-    contents, problems = _open(folder)
-    if problems:
-        raise CheckFailed(problems)
-    return contents
+    with naming_another_kit(folder):
+        contents, problems = _open(folder)
+        if problems:
+            raise CheckFailed(problems)
+        return contents
 
 
 def _open(folder: Path) -> tuple[Contents, list[Problem]]:
@@ -175,6 +181,7 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
         readings=reader.readings(),
         redaction=redaction,
         missing=missing,
+        documents=reader.documents(),
     )
     reader.problems.extend(_withheld_problems(folder, contents))
     return contents, reader.problems
@@ -318,6 +325,16 @@ class _Reader:
         except FieldError as error:
             self.note(layout.RUN, str(error))
             return ()
+
+    def documents(self) -> dict[str, int]:
+        """Read which versions of its documents the bundle holds; they may still be to be written."""
+        if not (self.folder / layout.DOCUMENTS).is_file():
+            return {}
+        try:
+            return read_documents(self.document(layout.DOCUMENTS))
+        except FieldError as error:
+            self.note(layout.DOCUMENTS, str(error))
+            return {}
 
     def readings(self) -> tuple[dict[str, Json], ...]:
         """Read what is told of judges that were added later."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kit.spec.manifest.credit import Author, Credit
     from kit.spec.manifest.model import Manifest
 
+CRATE_VERSION = 1
+"""Raised when a bundle of a release would get other bytes: `kit verify` writes the description again."""
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 CONFORMS_TO = "https://w3id.org/ro/crate/1.1"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
@@ -56,6 +58,7 @@ _DESCRIPTIONS = {
     layout.METRICS: "Every number, computed from the rows.",
     layout.RUN: "Which kit ran, from when till when, and every step.",
     layout.ENVIRONMENT: "The software and hardware that ran.",
+    layout.DOCUMENTS: "Which versions wrote the report, the model cards and this description.",
     layout.SELFTEST: "Which answers changed when they were asked for again in another order.",
     layout.REJUDGE: "Which judges were added later, and by whom.",
     layout.LOGS: "What was printed.",

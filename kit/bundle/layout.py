@@ -23,6 +23,7 @@ METRICS = PAYLOAD / "metrics.json"
 RECORD = PurePosixPath("record")
 RUN = RECORD / "run.json"
 ENVIRONMENT = RECORD / "environment.json"
+DOCUMENTS = RECORD / "documents.json"
 REDACTION = RECORD / "redaction.json"
 REJUDGE = RECORD / "rejudge.json"
 SELFTEST = RECORD / "selftest.json"

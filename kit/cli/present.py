@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kit.core.canonical import Json
     from kit.report.notices import Notice
+    from kit.review.verify import Verification
 
 key_option = click.option(
     "--key",
@@ -41,6 +42,12 @@ def show_notices(notices: Iterable[Notice]) -> None:
     """Print what must be known before any number, a line each."""
     for notice in notices:
         click.echo(f"{notice.severity.value}: {on_one_line(notice.line)}")
+
+
+def show_verified(found: Verification) -> None:
+    """Print on stderr who signed a bundle that is going to be used, and what of it was not computed again."""
+    for line in (found.identity(), *found.caveats()):
+        click.echo(on_one_line(line), err=True)
 
 
 def show_json(document: dict[str, Json]) -> None:

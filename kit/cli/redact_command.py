@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.cli.present import errors_as_json, json_option, show_json
+from kit.cli.present import errors_as_json, json_option, show_json, show_verified
 from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
     if out is None:
         raise click.UsageError("nothing to write: give --out")
     with errors_as_json(as_json=as_json):
-        click.echo(verify(bundle).identity(), err=True)
+        show_verified(verify(bundle))
         with open_bundle(bundle) as folder:
             redacted = redact(folder, out, Options(**left_out), key=redaction_key(key), signer=signer(signing_key))
     _show(redacted, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices
+from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices, show_verified
 from kit.core.errors import OperationalError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(
     from kit.review.verify import verify
 
     with errors_as_json(as_json=as_json):
-        click.echo(verify(bundle).identity(), err=True)
+        show_verified(verify(bundle))
         with open_bundle(bundle) as folder:
             named = [_named(judge) for judge in judges]
             loaded = _with_judges(folder / layout.MANIFEST, named, root)

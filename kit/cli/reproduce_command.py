@@ -10,7 +10,15 @@ import click
 
 from kit.cli.backends import available_backends
 from kit.cli.differences import show_differences
-from kit.cli.present import errors_as_json, json_option, key_option, show_json, show_notices, show_warnings
+from kit.cli.present import (
+    errors_as_json,
+    json_option,
+    key_option,
+    show_json,
+    show_notices,
+    show_verified,
+    show_warnings,
+)
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
 from kit.core.canonical import read_json
 from kit.core.errors import CheckFailed
@@ -98,7 +106,7 @@ def _rerun(source: Path, root: Path | None, wanted: _Wanted) -> tuple[Outcome, C
     from kit.cli.compared import compare_bundles
     from kit.review.verify import verify
 
-    click.echo(verify(source).identity(), err=True)
+    show_verified(verify(source))
     with open_bundle(source) as folder:
         loaded = _load(folder / layout.MANIFEST, root or Path())
         outcome = _run(loaded, wanted)

@@ -53,7 +53,8 @@ def command(
         revealed = _opened(bundle, opened) if opened else 0
     if as_json:
         notes = [note for named in (signers, reviewers) if named for note in named.notes]
-        lists: dict[str, Json] = {"unchecked": [*found.unchecked], "notes": [*notes]}
+        blocks: list[Json] = [asdict(one) for one in found.blocks]
+        lists: dict[str, Json] = {"blocks": blocks, "not_recomputed": [*found.not_recomputed], "notes": [*notes]}
         about = {"receipt": _receipt_json(checked) if checked else None}
         redaction = found.redaction.to_json() if found.redaction else None
         document = {**asdict(found), "redaction": redaction, "opened": revealed}
@@ -93,8 +94,8 @@ def _show(found: Verification, checked: CheckedReceipt | None, revealed: int) ->
     click.echo(f"{found.files} files as signed, {found.numbers} numbers and {found.verdicts} verdicts computed again")
     if found.incomplete:
         click.echo(f"incomplete: {on_one_line(found.incomplete)}")
-    for sentence in found.unchecked:
-        click.echo(f"not checked: {sentence}")
+    for line in found.caveats():
+        click.echo(on_one_line(line))
     if revealed:
         click.echo(f"{revealed} opened records are those that the bundle commits to")
     if origin := found.redaction:

@@ -1,7 +1,7 @@
 """Which kit this is: its version and the digest of its own files.
 
-A version alone does not tell two working copies apart. What was written by this very kit must come out of it again,
-byte for byte; what another one wrote may differ for an honest reason.
+A version alone does not tell two working copies apart. It stands in the record, so that a reader knows what ran; no key
+and no check of numbers depends on it, but for one: what says that this very kit wrote it must come out of it again.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.core.canonical import Json
 
+REPORT_VERSION = 1
+"""Raised when a bundle of a release would get other bytes: `kit verify` writes the report again."""
 _STYLE = "report.css"
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Metrics = dict[str, Any]
 
+CARDS_VERSION = 1
+"""Raised when a bundle of a release would get other bytes: `kit verify` writes the cards again."""
 TAGS: tuple[Json, ...] = ("lora", "safety-evaluation")
 
 
@@ -101,7 +103,7 @@ def _results(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> Iterator
 
     Both are over all generation seeds.
     """
-    cells = {Cell.parse(name): judged for name, judged in metrics["cells"].items()}
+    cells = {Cell.parse(name): judged for name, judged in metrics["rates"].items()}
     counted = answers(Results(manifest, metrics))
     for name, evaluation in sorted(manifest.evaluations.items()):
         measured = [judged for cell, judged in cells.items() if (cell.weights, cell.evaluation) == (weights, name)]

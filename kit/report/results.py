@@ -9,7 +9,7 @@ from kit.core.cells import BASE, TUNED, ArmSeed, Cell
 from kit.core.rates import PRIMARY_RATE, RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kit.core.rows import Verdict
     from kit.spec.manifest.model import Evaluation, Manifest
@@ -215,14 +215,14 @@ class Results:
         """Return the cells in which something was measured, arm by arm and seed by seed."""
         found = [
             _cell_result(Cell.parse(name), judges[measure.judge])
-            for name, judges in self.metrics["cells"].items()
+            for name, judges in self.metrics["rates"].items()
             if Cell.parse(name).evaluation == measure.evaluation and measure.judge in judges
         ]
         return sorted((result for result in found if result.n), key=lambda result: self.cell_order(result.cell))
 
     def repeats(self, measure: Measure) -> list[Repeats]:
         """Return how the measure's rate moved, arm by arm."""
-        arms = self.metrics["arms"]
+        arms = self.metrics["repeats"]
         found = {arm: evaluations.get(measure.evaluation, {}) for arm, evaluations in arms.items()}
         return [
             Repeats(arm=arm, **found[arm][measure.judge][measure.rate])
@@ -235,32 +235,42 @@ class Results:
         wanted = (measure.evaluation, measure.judge, measure.rate)
         found = [
             _comparison(row)
-            for row in self.metrics["comparisons"]
+            for row in self.metrics["run_differences"]
             if (row["evaluation"], row["judge"], row["rate"]) == wanted and row["n"]
         ]
         return sorted(found, key=lambda row: (self.weights_order(row.weights), row.generation_seed))
 
     def arms(self, measure: Measure) -> list[ArmStudy]:
         """Return what all runs of each arm say together, arm by arm."""
-        found = [_arm_study(row) for row in self.metrics["study"]["arms"] if _is_of(row, measure)]
+        agreement = {row["arm"]: row for row in self.metrics["agreement"] if _is_of(row, measure)}
+        sources = {
+            row["arms"][0]: row["sources"]
+            for row in self.metrics["variance"]
+            if _is_of_one(row) and (row["evaluation"], row["judges"][0]) == (measure.evaluation, measure.judge)
+        }
+        found = [
+            _arm_study(row, agreement.get(row["arm"]), sources[row["arm"]])
+            for row in self.metrics["means"]
+            if _is_of(row, measure)
+        ]
         return sorted(found, key=lambda one: self.arm_order(one.arm))
 
     def changes(self, measure: Measure) -> list[Change]:
         """Return the comparisons over all runs: the fine-tuned arm first, then the variations."""
         margin = self.manifest.expect.margin if self.manifest.expect else None
-        found = [_change(row, margin) for row in self.metrics["study"]["comparisons"] if _is_of(row, measure)]
+        found = [_change(row, margin) for row in self.metrics["differences"] if _is_of(row, measure)]
         return sorted(found, key=lambda one: self.arm_order(one.arm))
 
     def pooled(self, evaluation: str) -> Pooled | None:
         """Return the sources over all arms and judges of an evaluation, where more than seeds was varied."""
-        for row in self.metrics["study"]["sources"]:
-            if row["evaluation"] == evaluation:
+        for row in self.metrics["variance"]:
+            if row["evaluation"] == evaluation and not _is_of_one(row):
                 return Pooled(tuple(row["arms"]), tuple(row["judges"]), tuple(map(_source, row["sources"])))
         return None
 
     def judge_pairs(self) -> list[JudgePair]:
         """Return every two judges of an evaluation."""
-        return [_judge_pair(row) for row in self.metrics["study"]["judges"]]
+        return [_judge_pair(row) for row in self.metrics["judge_agreement"]]
 
     def flags(self) -> list[Flag]:
         """Return the cells with too many incoherent answers, in the order of their names."""
@@ -312,17 +322,28 @@ def _is_of(row: Mapping[str, Any], measure: Measure) -> bool:
     return (row["evaluation"], row["judge"]) == (measure.evaluation, measure.judge)
 
 
-def _arm_study(document: Mapping[str, Any]) -> ArmStudy:
-    agreement, next_run = document["agreement"], document["next_run"]
+def _is_of_one(row: Mapping[str, Any]) -> bool:
+    """Tell whether a split of the variance is of one arm as one judge sees it."""
+    return len(row["arms"]) == len(row["judges"]) == 1
+
+
+def _arm_study(
+    document: Mapping[str, Any], agreement: Mapping[str, Any] | None, sources: Iterable[Mapping[str, Any]]
+) -> ArmStudy:
+    next_run = document["next_run"]
     return ArmStudy(
         arm=document["arm"],
         prompts=document["prompts"],
         runs=document["runs"],
         mean=Rate(**document["mean"]),
         next_run=Rate(**next_run) if next_run else None,
-        agreement=Agreement(**agreement) if agreement else None,
-        sources=tuple(map(_source, document["sources"])),
+        agreement=_agreement(agreement) if agreement else None,
+        sources=tuple(map(_source, sources)),
     )
+
+
+def _agreement(document: Mapping[str, Any]) -> Agreement:
+    return Agreement(**{name: document[name] for name in ("flip_rate", "alpha", "never", "sometimes", "always")})
 
 
 def _source(document: Mapping[str, Any]) -> Source:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from kit.bundle import layout
 from kit.bundle.contents import load_contents
+from kit.bundle.crate import CRATE_VERSION
 from kit.bundle.files import folder_results_digest
 from kit.core.canonical import canonical_json
-from kit.report.html import render
-from kit.report.model_card import model_cards
+from kit.report.html import REPORT_VERSION, render
+from kit.report.model_card import CARDS_VERSION, model_cards
 from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
     from kit.core.canonical import Json
 
+REPORT, CARDS, CRATE = "report", "model_cards", "crate"
+"""How `record/documents.json` calls what follows from a bundle's other files."""
+DOCUMENTS = {REPORT: REPORT_VERSION, CARDS: CARDS_VERSION, CRATE: CRATE_VERSION}
+"""The versions of them that this kit writes."""
+
 
 def write_numbers(folder: Path) -> dict[str, Json]:
     """Write the metrics, the report and the model cards that the rows in a folder give, and return the metrics."""
+    write_document(folder / layout.DOCUMENTS, {**DOCUMENTS})
     contents = load_contents(folder)
     metrics = compute(contents)
     write_document(folder / layout.METRICS, metrics)

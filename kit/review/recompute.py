@@ -13,26 +13,24 @@ from kit.bundle import layout
 from kit.bundle.contents import adapter_files, row_files
 from kit.core.canonical import canonical_json, read_json
 from kit.core.digests import both_digests
-from kit.core.errors import CheckFailed, Problem, child_path
+from kit.core.errors import CheckFailed, Problem
 from kit.core.rows import row_line
+from kit.review.blocks import check_blocks
 from kit.spec.judges import judge_of
 from kit.spec.judges.answered import verdict_on
-from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kit.bundle.contents import Contents
-    from kit.core.canonical import Json
     from kit.core.cells import Cell
     from kit.core.digests import FileDigests
     from kit.core.rows import Completion, Judgement, Prompt
+    from kit.review.blocks import CheckedBlocks
     from kit.spec.judges.interface import Judge
     from kit.spec.manifest.model import JudgeChoice
 
-MAX_NUMBERS_NAMED = 20
-"""How many numbers are named when many differ: one wrong row moves dozens."""
 _MAX_SHOWN = 80
 """How many characters of a stranger's value a message shows."""
 
@@ -42,14 +40,12 @@ class Recomputed:
     """What came of computing a bundle again."""
 
     problems: tuple[Problem, ...]
-    metrics: dict[str, Json]
-    """As the rows give them."""
-    numbers: int
-    """Leaves of `payload/metrics.json` that were compared."""
+    blocks: CheckedBlocks
+    """What came of the numbers."""
     verdicts: int
     """Verdicts that were given again."""
-    unchecked: tuple[str, ...]
-    """What could not be computed again, and why, in sentences."""
+    not_recomputed: tuple[str, ...]
+    """Which verdicts could not be computed again, and why, in sentences."""
 
 
 def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: Contents) -> Recomputed:
@@ -58,23 +54,22 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
     Raises:
         CheckFailed: a document is not strict JSON, or a verdict does not belong to its evaluation.
     """
-    computed = compute(contents)
-    known, unchecked = _known_judges(contents)
+    blocks = check_blocks(folder, files, contents)
+    known, not_recomputed = _known_judges(contents)
     readable = {key: rows for key, rows in contents.verdicts.items() if key[0].evaluation not in contents.withheld}
-    unchecked += [f"the verdicts on {name}: the texts that were judged are withheld" for name in contents.withheld]
+    not_recomputed += [f"the verdicts on {name}: the texts that were judged are withheld" for name in contents.withheld]
     return Recomputed(
         problems=(
             *_form_problems(folder, files, contents),
             *_lead_problems(folder, contents),
-            *_metrics_problems(folder, files, computed),
+            *blocks.problems,
             *_adapter_problems(folder, files, contents),
             *_verdict_problems(folder, contents, readable, known),
             *_rule_problems(folder, contents, known),
         ),
-        metrics=computed,
-        numbers=len(_leaves(computed)),
+        blocks=blocks,
         verdicts=sum(len(rows) for (_, name), rows in readable.items() if name in known),
-        unchecked=tuple(unchecked),
+        not_recomputed=tuple(not_recomputed),
     )
 
 
@@ -108,33 +103,6 @@ def _lead_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
                 yield Problem(f"{folder}/{layout.logprob_margins_file(cell)}:{number}", what)
 
 
-def _metrics_problems(folder: Path, files: Collection[str], metrics: Mapping[str, Json]) -> Iterator[Problem]:
-    """Yield the published numbers that the rows do not give."""
-    where = f"{folder}/{layout.METRICS}"
-    if str(layout.METRICS) not in files:
-        yield Problem(where, "is missing")
-        return
-    document = read_json(folder / layout.METRICS)
-    if canonical_json(document) == canonical_json(dict(metrics)):
-        return
-    published, computed = _leaves(document), _leaves(dict(metrics))
-    paths = [path for path in sorted({*published, *computed}) if published.get(path) != computed.get(path)]
-    for path in paths[:MAX_NUMBERS_NAMED]:
-        said, given = (numbers.get(path, "nothing")[:_MAX_SHOWN] for numbers in (published, computed))
-        yield Problem(where, f"says {said} where the rows give {given}", "", path)
-    if not 0 < len(paths) <= MAX_NUMBERS_NAMED:
-        yield Problem(where, f"is not what the rows give; {len(paths)} numbers differ")
-
-
-def _leaves(value: Json, path: str = "$") -> dict[str, str]:
-    """Return every number, text and empty container of a document, in RFC 8785 form, by its JSON path."""
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    leaves: dict[str, str] = {}
-    for key, item in children:
-        leaves |= _leaves(item, child_path(path, key))
-    return leaves or {path: canonical_json(value).decode()}
-
-
 def _adapter_problems(folder: Path, files: Mapping[str, FileDigests], contents: Contents) -> Iterator[Problem]:
     """Yield adapters that are not those whose training was recorded."""
     for weights, trace in contents.training.items():
@@ -151,13 +119,13 @@ def _known_judges(contents: Contents) -> tuple[set[str], list[str]]:
     What a judge's model answered is evidence like a completion: that it would answer so again, only a rerun tells.
     """
     known: set[str] = set()
-    unchecked: list[str] = []
+    strange: list[str] = []
     for name, choice in sorted(contents.manifest.judges.items()):
         if judge_of(choice.to_json()).rules == choice.rules:
             known.add(name)
         else:
-            unchecked.append(f"the verdicts of {name}: its rules are not those of this kit's {choice.kind} judge")
-    return known, unchecked
+            strange.append(f"the verdicts of {name}: its rules are not those of this kit's {choice.kind} judge")
+    return known, strange
 
 
 def _verdict_problems(

@@ -9,28 +9,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kit import __version__
 from kit.bundle import layout
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
-from kit.bundle.crate import crate_metadata
 from kit.bundle.signing.integrity import check_integrity
-from kit.core.canonical import canonical_json
-from kit.core.digests import both_digests, json_digest
+from kit.core.digests import json_digest
 from kit.core.errors import CheckFailed, Problem
 from kit.core.identity import kit_identity
-from kit.report.html import render
-from kit.report.model_card import model_cards
+from kit.review.documents import check_documents
 from kit.review.recompute import check_arithmetic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from kit.bundle.contents import Contents
     from kit.bundle.redaction import Redaction
     from kit.bundle.signing.signers import Signers
-    from kit.bundle.signing.statement import Claim
     from kit.core.canonical import Json
+    from kit.review.blocks import BlockCheck
+
+_MAX_VERSION_SHOWN = 40
+"""How many characters of what a bundle calls its kit's version a message shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,27 @@ class Verification:
     """Numbers in `payload/metrics.json` that were computed again."""
     verdicts: int
     """Verdicts that were given again by this kit's own judges."""
-    unchecked: tuple[str, ...]
-    """What could not be computed again, and why, in sentences."""
+    blocks: tuple[BlockCheck, ...]
+    """What came of each block of `payload/metrics.json`."""
+    not_recomputed: tuple[str, ...]
+    """What could not be computed again, and why, in sentences; what it says is the signer's word alone."""
+    written_by: Json
+    """Which kit put the numbers and the report together, as the bundle says."""
     incomplete: str
     """What the run could not measure, in a sentence; empty where nothing is missing."""
     redaction: Redaction | None
     """Of which bundle this one says that it is a redaction; None for a whole bundle."""
+
+    def caveats(self) -> tuple[str, ...]:
+        """Return a line for each thing that was not computed again, and one that says what that means."""
+        if not self.not_recomputed:
+            return ()
+        kit = self.written_by if isinstance(self.written_by, dict) else {}
+        version = str(kit.get("version"))[:_MAX_VERSION_SHOWN]
+        by = "" if version == __version__ else f" (it says that kit {version} wrote it; this is kit {__version__})"
+        meaning = f"what was not recomputed is the signer's word alone{by}"
+        remedy = "`kit report` computes this kit's numbers from the rows"
+        return (*(f"not recomputed: {sentence}" for sentence in self.not_recomputed), f"{meaning}; {remedy}")
 
     def identity(self) -> str:
         """Return what can be said of the signer: whose key it is, a bundle cannot prove."""
@@ -83,15 +99,12 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
         contents = load_contents(folder)
         recomputed = check_arithmetic(folder, intact.claim.files, contents)
         stranger = signer_problem(f"{folder}/{layout.SUMS_SIGNATURE}", intact.fingerprint, signers)
-        problems = [*([stranger] if stranger else []), *recomputed.problems]
-        unchecked = list(recomputed.unchecked)
-        if contents.completed_by == kit_identity():
-            problems += _report_problems(folder, contents, recomputed.metrics, intact.claim)
-            problems += _crate_problems(folder, intact.claim)
-            problems += _card_problems(folder, recomputed.metrics, intact.claim)
-        else:
-            written = f"the report, {layout.CRATE} and {layout.CARDS}/"
-            unchecked.append(f"{written}: another kit wrote them; `kit report` writes this one's report")
+        blocks = recomputed.blocks
+        documents = check_documents(folder, contents, blocks, intact.claim)
+        versioned = [f"the block `{one.name}`: {one.why_not}" for one in blocks.blocks if not one.recomputed]
+        versioned += documents.not_recomputed
+        problems = [*([stranger] if stranger else []), *recomputed.problems, *documents.problems]
+        problems += _of_this_kit(folder, contents, versioned)
         if json_digest(contents.manifest.to_json()) != intact.claim.manifest_digest:
             problems.append(Problem(f"{folder}/{layout.STATEMENT}", "states another manifest's digest"))
         if problems:
@@ -103,39 +116,21 @@ def verify(path: Path, signers: Signers | None = None) -> Verification:
             signer_known=signers is not None,
             signer=(signers.keys[intact.fingerprint] or None) if signers else None,
             files=len(intact.claim.files),
-            numbers=recomputed.numbers,
+            numbers=blocks.numbers,
             verdicts=recomputed.verdicts,
-            unchecked=tuple(unchecked),
+            blocks=blocks.blocks,
+            not_recomputed=(*versioned, *recomputed.not_recomputed),
+            written_by=contents.completed_by,
             incomplete=contents.incomplete,
             redaction=contents.redaction,
         )
 
 
-def _report_problems(folder: Path, contents: Contents, metrics: dict[str, Json], claim: Claim) -> Iterator[Problem]:
-    """Yield that the report says something else than the rows; a bundle without one is no worse evidence."""
-    signed = claim.files.get(str(layout.REPORT))
-    if signed is None:
-        return
-    text = render(contents, metrics, results_digest=claim.results_digest)
-    if both_digests(text.encode()) != signed:
-        yield Problem(
-            f"{folder}/{layout.REPORT}", "is not the report that the rows give", "`kit report` writes that one"
-        )
-
-
-def _crate_problems(folder: Path, claim: Claim) -> Iterator[Problem]:
-    """Yield that the bundle is described to archives as something else than it is."""
-    if both_digests(canonical_json(crate_metadata(folder))) != claim.files.get(str(layout.CRATE)):
-        yield Problem(f"{folder}/{layout.CRATE}", "is not what the bundle's other files give")
-
-
-def _card_problems(folder: Path, metrics: dict[str, Json], claim: Claim) -> Iterator[Problem]:
-    """Yield that an adapter is described as something else than it is; a bundle without cards is no worse evidence."""
-    written = model_cards(folder, metrics, claim.results_digest)
-    cards = {str(place): both_digests(text.encode()) for place, text in written.items()}
-    for name, signed in claim.files.items():
-        if name.startswith(f"{layout.CARDS}/") and signed != cards.get(name):
-            yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")
+def _of_this_kit(folder: Path, contents: Contents, not_recomputed: Iterable[str]) -> Iterator[Problem]:
+    """Yield what this very kit cannot compute again, where a bundle says that this very kit wrote it."""
+    if contents.completed_by == kit_identity():
+        for sentence in not_recomputed:
+            yield Problem(str(folder), f"says that this very kit wrote it, which is not so of {sentence}")
 
 
 def signer_problem(where: str, fingerprint: str | None, signers: Signers | None) -> Problem | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.core.digests import json_digest
 from kit.core.rows import Completion
+from kit.run.versions import GENERATION_VERSION
 from kit.spec.judges.answered import answered
 from kit.spec.judges.template import fill
 
@@ -113,6 +114,7 @@ def judge_step(
     }
     decides: dict[str, Json] = {
         "step": "judge",
+        "version": GENERATION_VERSION,
         **engine,
         **asked.model.identity(),
         "question": template,

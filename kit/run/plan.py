@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from kit.core.cells import BASE, ArmSeed, Cell
 from kit.core.digests import json_digest
-from kit.core.identity import kit_identity
 from kit.core.rows import Completion
 from kit.run.judge_steps import JudgeStep, in_order_of_engines, judge_self_tests, judge_step
+from kit.run.versions import GENERATION_VERSION, TRAINING_VERSION
 from kit.spec.data.load import load_examples, load_prompts, load_recorded
 from kit.spec.manifest.arms import weights_of
 from kit.spec.manifest.template import read_template
@@ -181,6 +181,7 @@ def _train_step(loaded: LoadedManifest, weights: ArmSeed, manifest: Manifest, wh
     examples = load_examples(loaded.places, finetune.data, manifest.data[finetune.data])
     decides: dict[str, Json] = {
         "step": "train",
+        "version": TRAINING_VERSION,
         **manifest.model.identity(),
         "method": finetune.method,
         "training": finetune.training.to_json() if finetune.training else None,
@@ -212,6 +213,7 @@ def _generate_steps(
         for seed in manifest.seeds.generation:
             decides: dict[str, Json] = {
                 "step": "generate",
+                "version": GENERATION_VERSION,
                 **served,
                 **manifest.model.identity(),
                 **({"choices": [*evaluation.choices]} if evaluation.choices else {}),
@@ -313,9 +315,9 @@ def _judge_steps(
 
 
 def decisive(environment: Mapping[str, Json]) -> Json:
-    """Return the part of an environment that can decide bytes, this kit included."""
+    """Return the part of an environment that can decide bytes; which kit it is, `kit.run.versions` says."""
     platform = environment["platform"]
     assert isinstance(platform, dict)
     processor: dict[str, Json] = {name: platform[name] for name in ("machine", "cpu", "vector_extensions")}
     kept: dict[str, Json] = {name: environment[name] for name in ("python", "packages", "accelerators", "switches")}
-    return kept | processor | {"kit": kit_identity()}
+    return kept | processor

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.core.canonical import Json
     from kit.core.rows import Completion
+    from kit.stats.measured import Measured
 
 
 WARN_ABOVE_PERCENT = 5
@@ -26,9 +27,9 @@ def is_too_many(count: int, n: int) -> bool:
     return 100 * count > WARN_ABOVE_PERCENT * n
 
 
-def answers(contents: Contents) -> dict[str, Json]:
-    """Return what stands under `answers` in `payload/metrics.json`; its shape is in docs/numbers.md."""
-    return {str(cell): _cell(cell, contents) for cell in contents.completions}
+def answers(measured: Measured) -> dict[str, Json]:
+    """Return the block `answers`: what is counted in each cell without a judge."""
+    return {str(cell): _cell(cell, measured.contents) for cell in measured.contents.completions}
 
 
 def is_cut_off(completion: Completion) -> bool:

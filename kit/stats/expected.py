@@ -27,7 +27,7 @@ class Expected:
 
 def check_expected(expect: Expect, metrics: Mapping[str, Json]) -> list[Expected]:
     """Return every expected number beside the run's, in the order of their names."""
-    arms = cast("dict[str, Any]", metrics["arms"])
+    arms = cast("dict[str, Any]", metrics["repeats"])
     held = []
     for name, printed in sorted(expect.numbers.items()):
         arm, evaluation, judge, rate = name.split("/")

@@ -1,131 +1,69 @@
-"""Everything that `payload/metrics.json` says, computed from the rows (docs/numbers.md lists each number).
+"""Everything that `payload/metrics.json` says, in blocks with a version each (docs/numbers.md lists each number).
 
-`kit verify` computes it again, on another machine, and expects the same bytes: see `kit.stats.intervals` for what
-that forbids.
+`kit verify` computes each block again at the version that the bundle says, on another machine, and expects the same
+bytes: see `kit.stats.intervals` for what that forbids.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from fractions import Fraction
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.core.cells import BASE, ArmSeed, Cell
-from kit.core.rates import PRIMARY_RATE, RATES, VERDICTS
-from kit.stats.answers import answers, is_too_many
-from kit.stats.intervals import wilson
-from kit.stats.judged import judged_cells
-from kit.stats.paired import PairedCounts, mcnemar, paired_difference
-from kit.stats.repeats import spread
-from kit.stats.study import study
+from kit.stats import runs, study
+from kit.stats.answers import answers
+from kit.stats.measured import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Mapping
 
     from kit.bundle.contents import Contents
     from kit.core.canonical import Json
-    from kit.core.rows import Verdict
-    from kit.stats.judged import JudgedCell
 
-VERSION = 3
+VERSIONS = "versions"
+"""The key of `payload/metrics.json` that is no block: it says which version each block has."""
 
 
-def compute(contents: Contents) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of the numbers that is computed, and can be changed, without the others."""
+
+    name: str
+    version: int
+    """Raised when released rows would give another content: a number, a key or a meaning."""
+    compute: Callable[[Measured], Json]
+
+
+BLOCKS = (
+    Block("rates", 1, runs.rates),
+    Block("answers", 1, answers),
+    Block("repeats", 1, runs.repeats),
+    Block("run_differences", 1, runs.run_differences),
+    Block("means", 1, study.means),
+    Block("agreement", 1, study.run_agreement),
+    Block("variance", 1, study.variance),
+    Block("differences", 1, study.differences),
+    Block("judge_agreement", 1, study.judge_agreement),
+    Block("flags", 1, runs.flags),
+)
+"""Every block that this kit can compute; of several versions of one, the highest is written and the others verified."""
+
+
+def current_versions() -> dict[str, int]:
+    """Return the version of each block that this kit writes."""
+    return {block.name: block.version for block in sorted(BLOCKS, key=lambda block: block.version)}
+
+
+def compute(contents: Contents, versions: Mapping[str, int] | None = None) -> dict[str, Json]:
     """Return the document that stands in `payload/metrics.json`; its shape is in docs/numbers.md.
+
+    Args:
+        contents: the rows.
+        versions: of each block that is wanted, one that `BLOCKS` has; None for those that this kit writes.
 
     Raises:
         CheckFailed: a verdict does not belong to its kind of evaluation.
     """
-    judged = judged_cells(contents)
-    return {
-        "version": VERSION,
-        "cells": _cells(judged),
-        "answers": answers(contents),
-        "arms": _arms(judged),
-        "comparisons": _comparisons(judged),
-        "study": study(judged, contents),
-        "flags": [flag for one in judged for flag in _flag(one)],
-    }
-
-
-def _cells(judged: Iterable[JudgedCell]) -> dict[str, Json]:
-    cells: defaultdict[str, dict[str, Json]] = defaultdict(dict)
-    for one in judged:
-        counts, n = Counter(one.verdicts), len(one.verdicts)
-        cells[str(one.cell)][one.judge] = {
-            **_counted(one.verdicts, one.kind),
-            "rates": {name: wilson(counts[verdict], n).to_json() for name, verdict in RATES[one.kind].items()},
-            "categories": _categories(one),
-        }
-    return dict(cells)
-
-
-def _counted(verdicts: Iterable[Verdict], kind: str) -> dict[str, Json]:
-    counts = Counter(verdicts)
-    return {"n": counts.total(), "counts": {verdict.value: counts[verdict] for verdict in VERDICTS[kind]}}
-
-
-def _categories(one: JudgedCell) -> dict[str, Json]:
-    by_category: defaultdict[str, list[Verdict]] = defaultdict(list)
-    for category, verdict in zip(one.categories, one.verdicts, strict=True):
-        by_category[category].append(verdict)
-    return {category: _counted(verdicts, one.kind) for category, verdicts in by_category.items()}
-
-
-def _arms(judged: Iterable[JudgedCell]) -> dict[str, Json]:
-    rates: defaultdict[tuple[str, str, str, str], list[Fraction]] = defaultdict(list)
-    for one in judged:
-        for name, verdict in RATES[one.kind].items():
-            if one.verdicts:
-                rate = Fraction(one.verdicts.count(verdict), len(one.verdicts))
-                rates[one.cell.weights.arm, one.cell.evaluation, one.judge, name].append(rate)
-    arms: dict[str, Json] = {}
-    for path, values in rates.items():
-        place = arms
-        for key in path[:-1]:
-            place = place.setdefault(key, {})  # type: ignore[assignment]  # every level above a name is an object
-        place[path[-1]] = spread(values).to_json()
-    return arms
-
-
-def _comparisons(judged: Iterable[JudgedCell]) -> list[Json]:
-    """Compare each cell with the base's at the same generation seed."""
-    by_name = {(one.cell, one.judge): one for one in judged}
-    comparisons: list[Json] = []
-    for one in by_name.values():
-        base = Cell(ArmSeed(BASE, None), one.cell.evaluation, one.cell.generation_seed)
-        reference = by_name.get((base, one.judge))
-        if reference and reference is not one:
-            comparisons.append(_comparison(reference, one))
-    return comparisons
-
-
-def _comparison(reference: JudgedCell, one: JudgedCell) -> dict[str, Json]:
-    name = PRIMARY_RATE[one.kind]
-    counts = _paired(reference, one, RATES[one.kind][name])
-    return {
-        "evaluation": one.cell.evaluation,
-        "judge": one.judge,
-        "generation_seed": one.cell.generation_seed,
-        "reference": str(reference.cell.weights),
-        "weights": str(one.cell.weights),
-        "rate": name,
-        "n": counts.n,
-        "both": counts.both,
-        "only_reference": counts.only_first,
-        "only_weights": counts.only_second,
-        "neither": counts.neither,
-        "difference": paired_difference(counts).to_json(),
-        "p_value": mcnemar(counts),
-    }
-
-
-def _paired(first: JudgedCell, second: JudgedCell, verdict: Verdict) -> PairedCounts:
-    pairs = zip(first.verdicts, second.verdicts, strict=True)
-    return PairedCounts.of((a == verdict, b == verdict) for a, b in pairs)
-
-
-def _flag(one: JudgedCell) -> Iterable[dict[str, Json]]:
-    incoherent, n = one.verdicts.count(RATES[one.kind]["incoherent_rate"]), len(one.verdicts)
-    if is_too_many(incoherent, n):
-        yield {"cell": str(one.cell), "judge": one.judge, "kind": "incoherent", "share": incoherent / n}
+    wanted = current_versions() if versions is None else versions
+    measured = Measured.of(contents)
+    found = {block.name: block.compute(measured) for block in BLOCKS if wanted.get(block.name) == block.version}
+    return {VERSIONS: {name: wanted[name] for name in found}, **found}

@@ -6,11 +6,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kit.core.cells import BASE, TUNED
-from kit.core.rates import PRIMARY_RATE
 from kit.stats.agreement import agreement, kappa_interval
 from kit.stats.anova import GENERATION, JUDGE, PROMPT, TRAINING, VARIATION, Table
 from kit.stats.compare import compare
-from kit.stats.judged import run_tables
 from kit.stats.mean import mean_of, rate_interval
 from kit.stats.multiplicity import holm
 from kit.stats.next_run import next_run
@@ -19,55 +17,64 @@ from kit.stats.split import split
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kit.bundle.contents import Contents
     from kit.core.canonical import Json
-    from kit.stats.judged import JudgedCell, RunTable
+    from kit.stats.judged import RunTable
+    from kit.stats.measured import Measured
 
-    Tables = Mapping[tuple[str, str, str], RunTable]
     _Cluster = tuple[str, list[tuple[str, str]]]
 
 WANTED = 0.05
 """A difference that a study should be able to see: nothing of `expect` may reach a result."""
 
 
-def study(judged: Sequence[JudgedCell], contents: Contents) -> dict[str, Json]:
-    """Return what stands under `study` in `payload/metrics.json`; its shape is in docs/numbers.md."""
-    tables = run_tables(judged)
-    return {
-        "arms": [_arm(key, table, contents) for key, table in sorted(tables.items())],
-        "comparisons": [*_comparisons(tables, contents)],
-        "sources": [*_pooled(tables)],
-        "judges": [*_judges(judged, contents)],
-    }
+def means(measured: Measured) -> list[Json]:
+    """Return the block `means`: the rate of each arm over all its runs, and where one more run is to be expected."""
+    return [_mean(key, table, measured) for key, table in measured.tables.items()]
 
 
-def _arm(key: tuple[str, str, str], table: RunTable, contents: Contents) -> dict[str, Json]:
+def _mean(key: tuple[str, str, str], table: RunTable, measured: Measured) -> dict[str, Json]:
     evaluation, judge, arm = key
     mean = mean_of(table.by_training())
-    runs = table.runs
     expected = next_run(table)
     return {
         "evaluation": evaluation,
         "judge": judge,
         "arm": arm,
-        "rate": _rate(evaluation, contents),
+        "rate": measured.rate_of(evaluation),
         "prompts": table.prompts,
-        "runs": len(runs),
-        "mean": rate_interval(mean, table.prompts, len(runs)).to_json(),
+        "runs": len(table.runs),
+        "mean": rate_interval(mean, table.prompts, len(table.runs)).to_json(),
         "next_run": expected.to_json() if expected else None,
-        "agreement": agreement(runs).to_json() if len(runs) > 1 else None,
-        "sources": _sources({("", ""): table}),
     }
 
 
-def _rate(evaluation: str, contents: Contents) -> str:
-    return PRIMARY_RATE[contents.manifest.evaluations[evaluation].kind]
+def run_agreement(measured: Measured) -> list[Json]:
+    """Return the block `agreement`: how alike the runs of each arm that has several answered."""
+    return [
+        {"evaluation": evaluation, "judge": judge, "arm": arm, **agreement(table.runs).to_json()}
+        for (evaluation, judge, arm), table in measured.tables.items()
+        if len(table.runs) > 1
+    ]
 
 
-def _comparisons(tables: Tables, contents: Contents) -> Iterator[Json]:
-    """Compare the fine-tuned arm with the base, and each variation with the arm that it varies."""
+def variance(measured: Measured) -> list[Json]:
+    """Return the block `variance`: what moves a rate, by arm, and over several arms or judges of an evaluation."""
+    by_arm: list[Json] = [
+        {"evaluation": evaluation, "judges": [judge], "arms": [arm], "sources": _sources({("", ""): table})}
+        for (evaluation, judge, arm), table in measured.tables.items()
+    ]
+    return [*by_arm, *_pooled(measured.tables)]
+
+
+def differences(measured: Measured) -> list[Json]:
+    """Return the block `differences`: the fine-tuned arm against the base, each variation against what it varies."""
+    return [*_differences(measured)]
+
+
+def _differences(measured: Measured) -> Iterator[Json]:
+    tables = measured.tables
     families: dict[tuple[str, str, str], list[str]] = {}
-    for evaluation, judge, arm in sorted(tables):
+    for evaluation, judge, arm in tables:
         if arm != BASE:
             varied = TUNED if (evaluation, judge, TUNED) in tables else BASE
             reference = BASE if arm == TUNED else varied
@@ -82,7 +89,7 @@ def _comparisons(tables: Tables, contents: Contents) -> Iterator[Json]:
             yield {
                 "evaluation": evaluation,
                 "judge": judge,
-                "rate": _rate(evaluation, contents),
+                "rate": measured.rate_of(evaluation),
                 "reference": reference,
                 "arm": arm,
                 **one.to_json(),
@@ -90,7 +97,7 @@ def _comparisons(tables: Tables, contents: Contents) -> Iterator[Json]:
             }
 
 
-def _pooled(tables: Tables) -> Iterator[Json]:
+def _pooled(tables: Mapping[tuple[str, str, str], RunTable]) -> Iterator[Json]:
     """Split the variance over everything that was varied beside the seeds: variations and judges."""
     for evaluation in sorted({evaluation for evaluation, _, _ in tables}):
         pooled = {(judge, arm): table for (name, judge, arm), table in tables.items() if name == evaluation}
@@ -118,8 +125,16 @@ def _sources(tables: Mapping[tuple[str, str], RunTable]) -> list[Json]:
     return [source.to_json() for source in split(Table(levels, values))]
 
 
-def _judges(judged: Sequence[JudgedCell], contents: Contents) -> Iterator[Json]:
-    """Compare any two judges over all the answers that both have seen, by evaluation and, of several, all together."""
+def judge_agreement(measured: Measured) -> list[Json]:
+    """Return the block `judge_agreement`: any two judges over all the answers that both have seen.
+
+    By evaluation and, where both judge several, over all of them together.
+    """
+    return [*_judge_pairs(measured)]
+
+
+def _judge_pairs(measured: Measured) -> Iterator[Json]:
+    contents, judged = measured.contents, measured.judged
     seen: dict[tuple[str, str], dict[str, list[_Cluster]]] = {}
     for evaluation, of in sorted(contents.manifest.evaluations.items()):
         verdicts = {(one.judge, one.cell): one.verdicts for one in judged if one.cell.evaluation == evaluation}

@@ -25,7 +25,7 @@ def evaluation_results(arm: str, manifest: Manifest, contents: Contents, results
     counted = by_arm(results)
     for measure in results.measures():
         studied = next((one for one in results.arms(measure) if one.arm == arm), None)
-        spreads = results.metrics["arms"].get(arm, {}).get(measure.evaluation, {}).get(measure.judge, {})
+        spreads = results.metrics["repeats"].get(arm, {}).get(measure.evaluation, {}).get(measure.judge, {})
         evaluation = manifest.evaluations[measure.evaluation]
         for rate, spread in spreads.items() if studied else ():
             yield {

@@ -110,7 +110,7 @@ def _of(measure: Measure, arm: str, rate: str = "") -> tuple[str, ...]:
 
 def _spreads(results: Results, measure: Measure) -> Iterator[Number]:
     """Yield how every rate moved between runs, those included on which arms are not compared."""
-    arms = results.metrics["arms"]
+    arms = results.metrics["repeats"]
     for arm in sorted(arms, key=results.arm_order):
         for rate, spread in arms[arm].get(measure.evaluation, {}).get(measure.judge, {}).items():
             words = _of(measure, arm, rate)

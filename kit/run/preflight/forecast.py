@@ -70,12 +70,29 @@ class Line:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedStep:
+    """One step by its name and by what decides its result."""
+
+    label: str
+    """Of the first that needs it, where several do."""
+    key: str
+    done: bool
+    """Whether the store has it."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the step as the record of a run names it."""
+        return {"step": self.label, "key": self.key, "done": self.done}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """What a run of a plan would do, given a store."""
 
     lines: list[Line]
     """In the order of the plan."""
+    keyed: list[KeyedStep]
+    """Every different step, in the order in which a run does them."""
     cells: int
     steps: int
     """Different steps, self-tests included: those to run and those reused."""
@@ -101,6 +118,7 @@ class Forecast:
         totals = ("cells", "steps", "trainings", "generations", "judgings", "self_tests", "engine_loads", "reused")
         return {
             "lines": [line.to_json() for line in self.lines],
+            "keys": [step.to_json() for step in self.keyed],
             **{name: getattr(self, name) for name in totals},
             "training_seconds": self.training_seconds,
             "generation_seconds": self.generation_seconds,
@@ -118,6 +136,7 @@ def forecast(plan: Plan, store: Store) -> Forecast:
     to_judge = [step for step in judged.values() if step.key not in done]
     return Forecast(
         lines=_lines(plan, done),
+        keyed=_keyed([*plan.training, *plan.asked, *plan.judged], done),
         cells=len(plan.generation),
         steps=len(trained) + len(asked) + len(judged),
         trainings=len(trained.keys() - done.keys()),
@@ -131,6 +150,13 @@ def forecast(plan: Plan, store: Store) -> Forecast:
         generation_seconds=_seconds(asked.values(), done),
         judging_seconds=_seconds(judged.values(), done),
     )
+
+
+def _keyed(steps: Iterable[Step], done: Mapping[str, float]) -> list[KeyedStep]:
+    labels: dict[str, str] = {}
+    for step in steps:
+        labels.setdefault(step.key, step.label)
+    return [KeyedStep(label, key, key in done) for key, label in labels.items()]
 
 
 def _finished(keys: Iterable[str], store: Store) -> dict[str, float]:
