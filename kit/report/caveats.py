@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kit.report.judge_words import caveat_of
 from kit.report.wording import percent
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Caveats:
     """Limits of the measurement, and how well it repeats."""
 
     judges: tuple[tuple[str, str], ...]
-    """Name and kind."""
+    """Name, and what is to be held against it."""
     few_training_seeds: int
     """How many, where they are few; else 0."""
     incoherent: tuple[tuple[str, str, str], ...]
@@ -54,7 +55,7 @@ def caveats(contents: Contents, results: Results) -> Caveats:
     manifest = contents.manifest
     seeds = 0 if manifest.finetune is None else len(manifest.seeds.training)
     return Caveats(
-        judges=tuple((name, judge.kind) for name, judge in sorted(manifest.judges.items())),
+        judges=tuple((name, caveat_of(contents, name)) for name in sorted(manifest.judges)),
         few_training_seeds=seeds if seeds < FEW_SEEDS else 0,
         incoherent=tuple((str(flag.cell), flag.judge, percent(flag.share)) for flag in results.flags()),
         selftest=_selftest(contents.selftest),

@@ -13,6 +13,7 @@ from kit.core.identity import kit_identity
 from kit.run.assemble import assemble
 from kit.run.executor import Executor
 from kit.run.plan import make_plan
+from kit.run.plugins import plugins_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -109,6 +110,7 @@ def run(
             progress.note("judging, measuring, writing the bundle")
             record: dict[str, Json] = {
                 "kit": kit_identity(),
+                **plugins_record(loaded.manifest, loaded.manifest.judges),
                 "start": began,
                 "end": now(),
                 "engine_loads": executor.engine_loads,

@@ -45,8 +45,12 @@ ENVIRONMENT: Shape = {
     "switches": {"*": None},
     "system_packages": {"*": None},
 }
+_FROM: Shape = {"*": {"distribution": None, "version": None}}
+_PLUGINS: Shape = {"judges": _FROM, "formats": _FROM}
+"""Without what a judge says of itself, which could be any text."""
 RUN: Shape = {
     "kit": _KIT,
+    "plugins": _PLUGINS,
     "start": None,
     "end": None,
     "engine_loads": None,
@@ -55,6 +59,7 @@ RUN: Shape = {
     "missing": [{"step": None, "why": frozenset({OUT_OF_MEMORY}), "cells": [None]}],
 }
 READING: Shape = {
+    "plugins": _PLUGINS,
     "original": None,
     "judges": [None],
     "kit": _KIT,
