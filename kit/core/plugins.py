@@ -43,7 +43,7 @@ def origin(name: str) -> Plugin | None:
 
 
 @cache
-def load(group: str, name: str, kind: type[Offered]) -> Offered | None:
+def find_plugin(group: str, name: str, kind: type[Offered]) -> Offered | None:
     """Return what a distribution offers under a name; None where it is not installed, or offers no such thing.
 
     Args:

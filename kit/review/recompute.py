@@ -17,6 +17,7 @@ from kit.core.errors import CheckFailed, Problem, child_path
 from kit.core.rows import row_line
 from kit.spec.judges import find_kind, judge_kind, judge_of, missing_kind, settings_of
 from kit.spec.judges.answered import verdict_on
+from kit.spec.manifest.judge_check import rules_of
 from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
@@ -152,9 +153,11 @@ def _known_judges(contents: Contents) -> tuple[set[str], list[str]]:
     known: set[str] = set()
     unchecked: list[str] = []
     for name, choice in sorted(contents.manifest.judges.items()):
-        if find_kind(choice.kind) is None:
-            unchecked.append(f"the verdicts of {name}: {missing_kind(choice.kind)}")
-        elif judge_of(choice.to_json()).rules == choice.rules:
+        rules, wrong = rules_of(choice.to_json(), str(layout.MANIFEST), child_path("$.judges", name))
+        if wrong:
+            what = missing_kind(choice.kind) if find_kind(choice.kind) is None else "its settings are not what it takes"
+            unchecked.append(f"the verdicts of {name}: {what}")
+        elif rules == choice.rules:
             known.add(name)
         else:
             unchecked.append(f"the verdicts of {name}: its rules are not those of this kit's {choice.kind} judge")

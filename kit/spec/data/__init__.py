@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kit.core.errors import CheckFailed
 from kit.core.kinds import declared
-from kit.core.plugins import is_plugin, load
+from kit.core.plugins import find_plugin, is_plugin
 from kit.spec.data.interface import Format
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def find_format(name: str) -> Format:
     """
     if not is_plugin(name):
         return own_formats()[name]
-    form = load(PLUGINS, name, Format)
+    form = find_plugin(PLUGINS, name, Format)
     if form is None:
         owner, _, own = name.partition("/")
         what = f"the format {own!r} of the distribution {owner!r} is not installed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kit.core.errors import CheckFailed, OperationalError
 from kit.core.kinds import declared
-from kit.core.plugins import is_plugin, load
+from kit.core.plugins import find_plugin, is_plugin
 from kit.spec.judges.interface import JudgeKind
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def find_kind(name: str) -> JudgeKind | None:
         if name not in kinds:
             raise CheckFailed.of("judge", f"{name!r} is not a kind of judge", f"use one of {', '.join(kinds)}")
         return kinds[name]
-    kind = load(PLUGINS, name, JudgeKind)
+    kind = find_plugin(PLUGINS, name, JudgeKind)
     if kind is not None and kind.asks_model:
         what = "asks a model, which only the kit's own `model` can"
         raise OperationalError.of(f"plugin {name}", what, "give a template to a judge of that kind")
