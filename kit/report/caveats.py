@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.report.judge_words import caveat_of
 from kit.report.wording import percent
+from kit.spec.backends import engines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,5 +94,6 @@ def _judge_selftests(contents: Contents) -> tuple[tuple[str, Selftest], ...]:
 
 def _batch_dependent(environment: Mapping[str, Json]) -> bool:
     switches = environment.get("switches")
-    invariant = isinstance(switches, dict) and switches.get("VLLM_BATCH_INVARIANT") == "1"
+    known = {engine.capabilities.batch_invariance for engine in engines().values()}
+    invariant = isinstance(switches, dict) and any(switches.get(name) == "1" for name in known if name)
     return bool(environment.get("accelerators")) and not invariant
