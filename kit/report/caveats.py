@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kit.report.judge_words import caveat_of
 from kit.report.wording import percent
 from kit.spec.backends import engines
+from kit.spec.backends.interface import UNPROMISED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,8 @@ class Caveats:
     """Evaluations whose answers were drawn at random."""
     notes: tuple[str, ...]
     """What was known before the run, and may have been meant: another base than an adapter's, say."""
+    unpromised: tuple[str, ...]
+    """What the engine that gave the answers cannot promise of them, in sentences."""
     unrehearsed: bool
     """Whether the run was begun without going the whole way once in small."""
 
@@ -64,6 +67,7 @@ def caveats(contents: Contents, results: Results) -> Caveats:
         batch_dependent=_batch_dependent(contents.environment),
         sampled=tuple(name for name, each in sorted(manifest.evaluations.items()) if each.generation.temperature > 0),
         notes=_notes(contents.run),
+        unpromised=_unpromised(contents.run),
         unrehearsed=contents.run.get("rehearsal") == {"done": False},
     )
 
@@ -71,6 +75,16 @@ def caveats(contents: Contents, results: Results) -> Caveats:
 def _notes(run: Mapping[str, Json]) -> tuple[str, ...]:
     notes = run.get("notes")
     return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
+
+
+def _unpromised(run: Mapping[str, Json]) -> tuple[str, ...]:
+    engine = run.get("engine")
+    can = engine.get("can") if isinstance(engine, dict) else None
+    if not isinstance(engine, dict) or not isinstance(can, dict):
+        return ()
+    return tuple(
+        f"The engine “{engine.get('name')}” {said}" for name, said in UNPROMISED.items() if can.get(name) is False
+    )
 
 
 def _selftest(outcome: Mapping[str, Json]) -> Selftest | None:

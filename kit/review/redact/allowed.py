@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from kit.bundle.missing import OUT_OF_MEMORY
+from kit.spec.backends.interface import UNPROMISED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +54,7 @@ RUN: Shape = {
     "plugins": _PLUGINS,
     "start": None,
     "end": None,
+    "engine": {"name": None, "can": dict.fromkeys(UNPROMISED)},
     "engine_loads": None,
     "rehearsal": {"done": None, "arms": [None], "seconds": None},
     "steps": _STEPS,
