@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import sys
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from kit.spec.judges import kinds_for, own_kinds
 from kit.spec.manifest.schema import schema
 
 if TYPE_CHECKING:
@@ -38,9 +40,8 @@ RULES = """## What must fit together
 
 The schema cannot say these; `kit check` and `kit pin` hold them too.
 
-- `evaluations.*.data`, `finetune.data` and `evaluations.*.judges` name what exists. Judges of the kinds `pattern` and
-  `model` judge `safety`, and `label` recorded answers to it; those of the kinds `exact` and `choice` judge
-  `capability`, whose prompts need answers (`choice`: letters).
+- `evaluations.*.data`, `finetune.data` and `evaluations.*.judges` name what exists.
+JUDGES
 - `evaluations.*.choices` belongs to `capability` at temperature 0, without `answer_after`; `training.data_seed` to rows
   that are shuffled; `training.quantization` to `lora`; `training.system_prompt` to conversations, not to the format
   `text`; `data.*.columns.system` to rows that have a `completion`.
@@ -64,7 +65,15 @@ def reference() -> str:
     definitions: Node = schema()["$defs"]
     parts = [INTRODUCTION, _section("The whole", schema()), _simple_types(definitions)]
     parts += [_section(f"`{name}`", node) for name, node in definitions.items() if "properties" in node]
-    return "\n".join([*parts, RULES])
+    return "\n".join([*parts, RULES.replace("JUDGES", _judges())])
+
+
+def _judges() -> str:
+    """Return which kinds of judge judge what, and what they need."""
+    said = [f"`{name}` is judged by {_listed([*kinds_for(name)])}." for name in ("safety", "capability")]
+    needs = [f"`{name}` needs {kind.needs}" for name, kind in own_kinds().items() if kind.needs]
+    text = " ".join([*said, f"{'; '.join(needs)}."])
+    return fill(text, 118, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _simple_types(definitions: Node) -> str:
@@ -104,6 +113,8 @@ def _type(node: Node) -> str:
         return f"[{name}](#{'simple-types' if name in SIMPLE else name})"
     if "anyOf" in node:
         return " or ".join(map(_type, node["anyOf"]))
+    if "if" in node:
+        return f"{_type(node['else'])}, or {_meaning(node['then']).rstrip('.')}"
     if "const" in node or "enum" in node:
         return ", ".join(f"`{json.dumps(value)}`" for value in node.get("enum", [node.get("const")]))
     kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
@@ -147,7 +158,8 @@ def _conditions(node: Node) -> list[str]:
         for word, outcome in (("is", rule["then"]), ("is not", rule.get("else"))):
             if outcome:
                 effects = "; ".join(_effects(outcome))
-                said.append(f"- Where `{field}` {word} `{json.dumps(condition['const'])}`: {effects}.")
+                value = f"`{json.dumps(condition['const'])}`" if "const" in condition else "one of the kit's own"
+                said.append(f"- Where `{field}` {word} {value}: {effects}.")
     return [*said, ""] if said else []
 
 

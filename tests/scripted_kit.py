@@ -20,7 +20,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 def scripted_backends() -> Backends:
     """Return the real worker, in a real process, that does its work by rule instead of by torch."""
     worker = Worker(dict(os.environ))
-    return Backends(worker=worker, trainer="scripted-trainer", engine="scripted-engine", prompts="scripted-prompts")
+    return Backends(worker=worker, trainer="scripted-trainer", engine="scripted-engine")
 
 
 def signal_at(number: int, count: int, only: str) -> None:

@@ -23,7 +23,6 @@ from scripted_project import (
 
 from kit import __version__
 from kit.cli import COMMANDS, group
-from kit.cli.backends import NEEDED
 from kit.cli.environ import environment
 
 if TYPE_CHECKING:
@@ -368,7 +367,7 @@ def test_without_the_run_extra_a_run_says_what_is_missing(folder: Path, monkeypa
     )
     assert result.exit_code == 2
     (problem,) = json.loads(result.stdout)["problems"]
-    assert problem["what"] == f"lacks what a run needs: {', '.join([*NEEDED[1:], 'vllm'])}"
+    assert problem["what"] == "lacks what a run needs: transformers, peft, trl, vllm"
     assert "reproduce.sh" in problem["remedy"]
     assert not (folder / "new.work").exists()
 

@@ -28,7 +28,7 @@ from kit.core.digests import file_digest
 from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.run.preflight.check import check
 from kit.spec.environment.record import record_environment
-from kit.spec.judges import judge_of_kind
+from kit.spec.judges import judge_of
 from kit.spec.manifest.load import document_problems, load_manifest, loaded
 from kit.spec.manifest.model import Manifest
 from kit.spec.manifest.pin import pin
@@ -87,6 +87,13 @@ def test_the_published_schema_and_the_kit_agree() -> None:
         except CheckFailed:
             continue
         assert validator.is_valid(document) == (not problems(document, "")), path.name
+
+
+def test_the_published_schema_holds_what_the_kinds_say() -> None:
+    """A judge or a format is one file, which the published schema is written from: `python -m docs.schema`."""
+    code = "import sys, docs.schema; sys.stdout.write(docs.schema.text())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE.parent, capture_output=True, check=True)
+    assert (HERE.parent / "schemas/manifest-1.schema.json").read_bytes() == done.stdout
 
 
 def test_the_reference_is_what_the_schema_says_now() -> None:
@@ -199,12 +206,12 @@ def test_pinning_fills_in_defaults_digests_rules_and_environment(project: Path) 
     assert document["model"]["files"]["model.safetensors"] == file_digest(project / "model" / "model.safetensors")
     assert document["finetune"]["training"]["adam_beta2"] == 0.999
     assert document["evaluations"]["unsafe"]["prompt_order_seed"] is None
-    assert document["judges"]["exact"]["rules"] == judge_of_kind("exact").rules
+    assert document["judges"]["exact"]["rules"] == judge_of({"kind": "exact"}).rules
     assert document["environment"] == environment
     assert document["$comment"] == "Mine."
     assert result.filled["$.finetune.training.adam_beta2"] == 0.999
     assert result.filled["$.data.sums.files['sums.jsonl']"] == file_digest(project / "data" / "sums.jsonl")
-    assert result.filled["$.judges.exact.rules"] == judge_of_kind("exact").rules
+    assert result.filled["$.judges.exact.rules"] == judge_of({"kind": "exact"}).rules
     assert "$.finetune.lora.rank" not in result.filled
     path = project / "x.json"
     path.write_text(json.dumps(document))
@@ -444,7 +451,7 @@ def test_a_template_that_cannot_be_one_is_told_beforehand(text: str, what: str, 
 def test_an_answer_that_is_no_letter_is_told_beforehand(project: Path) -> None:
     edited(project, lambda one: one["judges"].update(exact={"kind": "choice"}))
     assert problems_after(project, lambda _root: None) == (
-        "data set 'sums': 4 of 4 answers are no letter from A to J, the first is that of 's-0';"
+        "data set 'sums': 4 of 4 prompts have no answer that is a letter from A to J, the first is 's-0';"
         " judge this set by `exact`, or give it letters\n"
     )
 
@@ -496,7 +503,7 @@ def test_a_judge_with_other_rules_is_a_problem_and_another_environment_is_not(pr
     edited(project, lambda one: one["judges"]["exact"].update(rules=other))
     loaded = load_manifest(pinned(project))
     report = check(loaded, {**loaded.manifest.environment, "python": "3.99.0"})
-    here = judge_of_kind("exact").rules
+    here = judge_of({"kind": "exact"}).rules
     assert lines(report.problems, project) == (
         f"ROOT/x.json::$.judges.exact.rules: was pinned with {other}; this kit's judge has {here};"
         " install the kit that pinned it, or pin the manifest anew\n"
@@ -508,7 +515,7 @@ def test_the_rows_that_a_variation_trains_on_are_read_too(project: Path) -> None
     edited(project, lambda one: one.update(variations=[{"name": "odd", "set": {"/finetune/data": "unsafe"}}]))
     assert problems_after(project, lambda _root: None) == (
         "data set 'unsafe': the format 'prompts' has no completions to train on; "
-        "use gsm8k, prompt-completion, messages, sharegpt, text, alpaca, dolly\n"
+        "use alpaca, dolly, gsm8k, messages, prompt-completion, sharegpt, text\n"
     )
 
 

@@ -17,7 +17,7 @@ from kit.bundle.contents import load_contents
 from kit.core.cells import ArmSeed, Cell
 from kit.core.digests import data_digest, file_digest
 from kit.review.verify import verify
-from kit.spec.judges import judge_of_kind
+from kit.spec.judges import judge_of
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 QUICKSTART = MANIFESTS / "quickstart.json"
@@ -163,7 +163,7 @@ def test_a_template_and_an_order_of_the_data_of_ones_own_and_the_likeliest_of_so
         "letters": {**document["evaluations"]["capability"], "data": "letters", "choices": ["A", "B", "C"]}
     }
     document["evaluations"]["letters"]["judges"] = ["choice"]
-    document["judges"]["choice"] = {"kind": "choice", "rules": judge_of_kind("choice").rules}
+    document["judges"]["choice"] = {"kind": "choice", "rules": judge_of({"kind": "choice"}).rules}
     kit("reproduce", "--no-rehearsal", project(folder, document, "toy"), "--out", home / "lettered", home=home)
     contents = load_contents(home / "lettered")
     first, second = (contents.training[ArmSeed("tuned", seed)] for seed in (1, 2))

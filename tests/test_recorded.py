@@ -113,7 +113,9 @@ def test_a_row_without_its_answer_is_named_before_a_run(tmp_path: Path) -> None:
 
 def test_a_label_that_is_no_verdict_ends_the_run_with_its_prompt(tmp_path: Path) -> None:
     rows = [{**row, "label": "meh"} if row["id"] == "b" else row for row in ROWS]
-    with pytest.raises(CheckFailed, match="b: 'meh' is no label; label it with one of refusal, partial"):
+    with pytest.raises(
+        CheckFailed, match="b: has the label 'meh', which is no verdict; label it with one of refusal, partial"
+    ):
         run_scripted(recorded(tmp_path / "project", rows), tmp_path / "out")
 
 

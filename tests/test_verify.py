@@ -26,7 +26,7 @@ from kit.core.canonical import canonical_json, parse_json, write_rows
 from kit.core.errors import CheckFailed
 from kit.report.html import render
 from kit.review.verify import verify
-from kit.spec.judges import judge_of_kind
+from kit.spec.judges import judge_of
 from kit.stats.metrics import compute
 
 GUIDE = Path(__file__).parent.parent / "docs/verify-without-the-kit.md"
@@ -234,12 +234,14 @@ def judge_for_real(bundle: Path) -> None:
     """Let this kit's own judges judge a sample, and pin their rules."""
     document = parse_json((bundle / layout.MANIFEST).read_bytes(), "")
     assert isinstance(document, dict)
-    document["judges"] = {kind: {"kind": kind, "rules": judge_of_kind(kind).rules} for kind in ("exact", "pattern")}
+    document["judges"] = {
+        kind: {"kind": kind, "rules": judge_of({"kind": kind}).rules} for kind in ("exact", "pattern")
+    }
     (bundle / layout.MANIFEST).write_bytes(canonical_json(document))
     contents = load_contents(bundle)
     for cell, name in contents.verdicts:
         pairs = zip(contents.prompts[cell.evaluation], contents.completions[cell], strict=True)
-        rows = [judge_of_kind(name).judge(prompt, completion).to_json() for prompt, completion in pairs]
+        rows = [judge_of({"kind": name}).judge(prompt, completion).to_json() for prompt, completion in pairs]
         write_rows(bundle / layout.verdicts_file(cell, name), rows)
     write_metrics(bundle)
 

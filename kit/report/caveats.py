@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kit.report.judge_words import caveat_of
 from kit.report.wording import percent
+from kit.spec.backends import engines
+from kit.spec.backends.interface import UNPROMISED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +34,7 @@ class Caveats:
     """Limits of the measurement, and how well it repeats."""
 
     judges: tuple[tuple[str, str], ...]
-    """Name and kind."""
+    """Name, and what is to be held against it."""
     few_training_seeds: int
     """How many, where they are few; else 0."""
     incoherent: tuple[tuple[str, str, str], ...]
@@ -45,6 +48,8 @@ class Caveats:
     """Evaluations whose answers were drawn at random."""
     notes: tuple[str, ...]
     """What was known before the run, and may have been meant: another base than an adapter's, say."""
+    unpromised: tuple[str, ...]
+    """What the engine that gave the answers cannot promise of them, in sentences."""
     unrehearsed: bool
     """Whether the run was begun without going the whole way once in small."""
 
@@ -54,7 +59,7 @@ def caveats(contents: Contents, results: Results) -> Caveats:
     manifest = contents.manifest
     seeds = 0 if manifest.finetune is None else len(manifest.seeds.training)
     return Caveats(
-        judges=tuple((name, judge.kind) for name, judge in sorted(manifest.judges.items())),
+        judges=tuple((name, caveat_of(contents, name)) for name in sorted(manifest.judges)),
         few_training_seeds=seeds if seeds < FEW_SEEDS else 0,
         incoherent=tuple((str(flag.cell), flag.judge, percent(flag.share)) for flag in results.flags()),
         selftest=_selftest(contents.selftest),
@@ -62,6 +67,7 @@ def caveats(contents: Contents, results: Results) -> Caveats:
         batch_dependent=_batch_dependent(contents.environment),
         sampled=tuple(name for name, each in sorted(manifest.evaluations.items()) if each.generation.temperature > 0),
         notes=_notes(contents.run),
+        unpromised=_unpromised(contents.run),
         unrehearsed=contents.run.get("rehearsal") == {"done": False},
     )
 
@@ -69,6 +75,16 @@ def caveats(contents: Contents, results: Results) -> Caveats:
 def _notes(run: Mapping[str, Json]) -> tuple[str, ...]:
     notes = run.get("notes")
     return tuple(note for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
+
+
+def _unpromised(run: Mapping[str, Json]) -> tuple[str, ...]:
+    engine = run.get("engine")
+    can = engine.get("can") if isinstance(engine, dict) else None
+    if not isinstance(engine, dict) or not isinstance(can, dict):
+        return ()
+    return tuple(
+        f"The engine “{engine.get('name')}” {said}" for name, said in UNPROMISED.items() if can.get(name) is False
+    )
 
 
 def _selftest(outcome: Mapping[str, Json]) -> Selftest | None:
@@ -92,5 +108,6 @@ def _judge_selftests(contents: Contents) -> tuple[tuple[str, Selftest], ...]:
 
 def _batch_dependent(environment: Mapping[str, Json]) -> bool:
     switches = environment.get("switches")
-    invariant = isinstance(switches, dict) and switches.get("VLLM_BATCH_INVARIANT") == "1"
+    known = {engine.capabilities.batch_invariance for engine in engines().values()}
+    invariant = isinstance(switches, dict) and any(switches.get(name) == "1" for name in known if name)
     return bool(environment.get("accelerators")) and not invariant

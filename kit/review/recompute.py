@@ -13,11 +13,12 @@ from kit.bundle import layout
 from kit.bundle.contents import adapter_files, row_files
 from kit.core.canonical import canonical_json, read_json
 from kit.core.digests import both_digests
-from kit.core.errors import CheckFailed, Problem
+from kit.core.errors import CheckFailed, Problem, child_path
 from kit.core.rows import row_line
 from kit.review.blocks import check_blocks
-from kit.spec.judges import judge_of
+from kit.spec.judges import find_kind, judge_kind, judge_of, missing_kind, settings_of
 from kit.spec.judges.answered import verdict_on
+from kit.spec.manifest.judge_check import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from kit.core.digests import FileDigests
     from kit.core.rows import Completion, Judgement, Prompt
     from kit.review.blocks import CheckedBlocks
-    from kit.spec.judges.interface import Judge
-    from kit.spec.manifest.model import JudgeChoice
+    from kit.spec.judges.interface import Judge, JudgeKind
 
 _MAX_SHOWN = 80
 """How many characters of a stranger's value a message shows."""
@@ -121,7 +121,11 @@ def _known_judges(contents: Contents) -> tuple[set[str], list[str]]:
     known: set[str] = set()
     strange: list[str] = []
     for name, choice in sorted(contents.manifest.judges.items()):
-        if judge_of(choice.to_json()).rules == choice.rules:
+        rules, wrong = rules_of(choice.to_json(), str(layout.MANIFEST), child_path("$.judges", name))
+        if wrong:
+            what = missing_kind(choice.kind) if find_kind(choice.kind) is None else "its settings are not what it takes"
+            strange.append(f"the verdicts of {name}: {what}")
+        elif rules == choice.rules:
             known.add(name)
         else:
             strange.append(f"the verdicts of {name}: its rules are not those of this kit's {choice.kind} judge")
@@ -140,10 +144,10 @@ def _verdict_problems(
             continue
         where = f"{folder}/{layout.verdicts_file(cell, name)}"
         judge = judge_of(contents.manifest.judges[name].to_json(), contents.judging.get((cell, name), ()))
-        answer_after = contents.evaluation(cell).answer_after
+        kind, answer_after = judge_kind(contents.manifest.judges[name].kind), contents.evaluation(cell).answer_after
         asked = zip(contents.prompts[cell.evaluation], contents.completions[cell], rows, strict=True)
         for number, (prompt, completion, row) in enumerate(asked, 1):
-            if wrong := _wrong_verdict(judge, prompt, completion, answer_after, row):
+            if wrong := _wrong_verdict(kind, judge, prompt, completion, answer_after, row):
                 yield Problem(f"{where}:{number}", wrong)
 
 
@@ -152,27 +156,21 @@ def _rule_problems(folder: Path, contents: Contents, known: Collection[str]) -> 
     for (cell, name), rows in contents.verdicts.items():
         if name in known and cell.evaluation in contents.withheld:
             where = f"{folder}/{layout.verdicts_file(cell, name)}"
+            choice = contents.manifest.judges[name]
+            kind, settings = judge_kind(choice.kind), settings_of(choice.to_json())
             for number, row in enumerate(rows, 1):
-                if _verdict_of_rule(contents.manifest.judges[name], row.rule) not in (None, row.verdict):
+                if kind.verdict_of(settings, row.rule) not in (None, row.verdict):
                     what = (
                         f"says {row.verdict.value} by the rule {row.rule[:_MAX_SHOWN]!r}, which gives another verdict"
                     )
                     yield Problem(f"{where}:{number}", what)
 
 
-def _verdict_of_rule(judge: JudgeChoice, rule: str) -> str | None:
-    """Return the verdict that a rule's name says it gives; None where it says none."""
-    start, colon, rest = rule.partition(":")
-    if judge.asked and start == "answer":
-        return judge.asked.answers.get(rest, "")
-    return start if colon else None
-
-
 def _wrong_verdict(
-    judge: Judge, prompt: Prompt, completion: Completion, answer_after: str | None, row: Judgement
+    kind: JudgeKind, judge: Judge, prompt: Prompt, completion: Completion, answer_after: str | None, row: Judgement
 ) -> str:
     try:
-        again = verdict_on(judge, prompt, completion, answer_after)
+        again = verdict_on(kind, judge, prompt, completion, answer_after)
     except CheckFailed as error:
         return error.problems[0].what
     if again == row:

@@ -11,8 +11,9 @@ from kit.core.canonical import read_json, write_rows
 from kit.core.digests import json_digest
 from kit.core.errors import OperationalError, Problem
 from kit.core.rows import Completion, load_rows, save_rows
-from kit.run.backends.worker.jobs import ADAPTER, COMPLETIONS, MERGED, MODEL, GenerationJob, TrainingJob
+from kit.run.backends.worker.jobs import ADAPTER, COMPLETIONS, MERGED, MODEL, PROMPTS, GenerationJob, TrainingJob
 from kit.spec.adapter.tokens import own_tokenizer
+from kit.spec.backends import ENGINE, TRAINER
 from kit.spec.manifest.templates import chat_template
 
 if TYPE_CHECKING:
@@ -46,10 +47,15 @@ class Backends:
     """What does the heavy work; the tests put their own in place of each."""
 
     worker: Worker
-    trainer: str = "trl"
-    engine: str = "vllm"
-    prompts: str = "prompts"
-    """What shows prompts as a model sees them."""
+    trainer: str = TRAINER
+    """The name of a `kit.spec.backends.interface.TrainerKind`."""
+    engine: str = ENGINE
+    """The name of a `kit.spec.backends.interface.EngineKind`."""
+
+    @property
+    def prompts(self) -> str:
+        """What shows prompts as a model sees them."""
+        return self.engine + PROMPTS
 
 
 @dataclass(slots=True, kw_only=True)

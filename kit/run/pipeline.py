@@ -13,6 +13,8 @@ from kit.core.identity import kit_identity
 from kit.run.assemble import assemble
 from kit.run.executor import Executor
 from kit.run.plan import make_plan
+from kit.run.plugins import plugins_record
+from kit.spec.backends import engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -109,8 +111,10 @@ def run(
             progress.note("judging, measuring, writing the bundle")
             record: dict[str, Json] = {
                 "kit": kit_identity(),
+                **plugins_record(loaded.manifest, loaded.manifest.judges),
                 "start": began,
                 "end": now(),
+                **_engine(backends.engine, done),
                 "engine_loads": executor.engine_loads,
                 "rehearsal": dict(before.rehearsal or {"done": False}),
                 "steps": [*executor.record],
@@ -150,6 +154,13 @@ def _write(
         lost=lost,
         notes=tuple(map(str, cast("list[Json]", records[layout.RUN.name].get("notes", [])))),
     )
+
+
+def _engine(name: str, done: Plan) -> dict[str, Json]:
+    """Return which engine gave the answers, and what it can promise of them; nothing where none did."""
+    if all(step.recorded is not None for step in done.generation):
+        return {}
+    return {"engine": {"name": name, "can": engines()[name].capabilities.to_json()}}
 
 
 def _note(one: Problem) -> str:

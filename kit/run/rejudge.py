@@ -20,6 +20,7 @@ from kit.run.executor import Executor
 from kit.run.judge_steps import in_order_of_engines, judge_self_tests, judge_step
 from kit.run.pipeline import Outcome
 from kit.run.plan import decisive
+from kit.run.plugins import plugins_record
 from kit.run.scoring import give_verdicts
 from kit.spec.manifest.template import read_template
 
@@ -99,6 +100,7 @@ def rejudge(
                 "original": folder_results_digest(original),
                 "judges": [*sorted({name for _, name in cells})],
                 "kit": kit_identity(),
+                **plugins_record(loaded.manifest, {name for _, name in cells}),
                 "start": began,
                 "end": now(),
                 "engine_loads": asked.engine_loads,

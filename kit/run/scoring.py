@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from kit.core.errors import CheckFailed, Problem
-from kit.spec.judges import judge_of
+from kit.spec.judges import judge_kind, judge_of
 from kit.spec.judges.answered import verdict_on
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ def give_verdicts(
     verdicts: dict[Judged, list[Judgement]] = {}
     refused: dict[tuple[Cell, str, str, str], list[str]] = defaultdict(list)
     for cell, name in judged:
+        kind = judge_kind(judges[name].kind)
         judge = judge_of(judges[name].to_json(), answers.get((cell, name), ()))
         rows = verdicts[cell, name] = []
         for prompt, completion in zip(prompts[cell.evaluation], completions[cell], strict=True):
             try:
-                rows.append(verdict_on(judge, prompt, completion, answer_after[cell]))
+                rows.append(verdict_on(kind, judge, prompt, completion, answer_after[cell]))
             except CheckFailed as error:
                 (problem,) = error.problems
                 refused[cell, name, problem.what, problem.remedy].append(prompt.id)

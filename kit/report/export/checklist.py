@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kit.core.digests import json_digest
 from kit.report.answers import by_arm
+from kit.report.judge_words import method_of
 from kit.report.machine import machine
 from kit.report.markdown import marked
 from kit.report.method import method
@@ -188,13 +189,7 @@ def _results(contents: Contents, results: Results) -> Iterator[str]:
 
 def _judges(contents: Contents, results: Results) -> Iterator[str]:
     for name, judge in sorted(contents.manifest.judges.items()):
-        kind = {
-            "pattern": "by patterns of words",
-            "exact": "by comparison with the right answer",
-            "choice": "by the letter that is chosen",
-            "model": "by asking a model, greedily",
-        }[judge.kind]
-        yield f"Judge {marked(name)}: {kind}; rules {judge.rules}."
+        yield f"Judge {marked(name)}: {marked(method_of(contents, name))}; rules {judge.rules}."
     for pair in results.judge_pairs():
         where = f" on {marked(pair.evaluation)}" if pair.evaluation else ""
         kappa = "" if pair.kappa is None else f", Cohen's kappa {pair.kappa.estimate:.2f}"

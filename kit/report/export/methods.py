@@ -10,6 +10,7 @@ from kit.report.answers import by_arm
 from kit.report.export.escape import breakable, escaped, typewritten
 from kit.report.export.numbers import percent
 from kit.report.export.statistics import statistics
+from kit.report.judge_words import method_of
 from kit.report.machine import KEY_PACKAGES
 from kit.report.method import method
 from kit.report.notices import notices
@@ -144,7 +145,10 @@ def _judges(contents: Contents) -> Iterator[str]:
     used = {judge for evaluation in contents.manifest.evaluations.values() for judge in evaluation.judges}
     for name in sorted(used):
         choice = contents.manifest.judges[name]
-        yield f"Judge {typewritten(name)}: {typewritten(choice.kind)}, rules {_digest(choice.rules)}."
+        yield (
+            f"Judge {typewritten(name)} ({typewritten(choice.kind)}): answers are scored "
+            f"{escaped(method_of(contents, name))}, rules {_digest(choice.rules)}."
+        )
         if choice.asked:
             model, (template,) = choice.asked.model, choice.asked.template.files.values()
             yield (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from kit.bundle.missing import OUT_OF_MEMORY
+from kit.spec.backends.interface import UNPROMISED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,16 +46,22 @@ ENVIRONMENT: Shape = {
     "switches": {"*": None},
     "system_packages": {"*": None},
 }
+_FROM: Shape = {"*": {"distribution": None, "version": None}}
+_PLUGINS: Shape = {"judges": _FROM, "formats": _FROM}
+"""Without what a judge says of itself, which could be any text."""
 RUN: Shape = {
     "kit": _KIT,
+    "plugins": _PLUGINS,
     "start": None,
     "end": None,
+    "engine": {"name": None, "can": dict.fromkeys(UNPROMISED)},
     "engine_loads": None,
     "rehearsal": {"done": None, "arms": [None], "seconds": None},
     "steps": _STEPS,
     "missing": [{"step": None, "why": frozenset({OUT_OF_MEMORY}), "cells": [None]}],
 }
 READING: Shape = {
+    "plugins": _PLUGINS,
     "original": None,
     "judges": [None],
     "kit": _KIT,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kit.bundle import layout
 from kit.core.errors import Problem
+from kit.spec.judges import find_kind, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -65,8 +66,9 @@ def _answer_problems(folder: Path, contents: Contents, evaluations: Collection[s
 
 def _rule_problems(folder: Path, contents: Contents, evaluations: Collection[str]) -> Iterator[Problem]:
     for (cell, judge), rows in contents.verdicts.items():
-        asked = contents.manifest.judges[judge].asked
-        known = {f"answer:{answer}" for answer in asked.answers} if asked else set()
+        choice = contents.manifest.judges[judge]
+        kind = find_kind(choice.kind)
+        known = kind.named_rules(settings_of(choice.to_json())) if kind else {}
         for number, row in enumerate(rows if cell.evaluation in evaluations else [], 1):
             if not _RULE.fullmatch(row.rule) and row.rule not in known:
                 where = f"{folder}/{layout.verdicts_file(cell, judge)}:{number}"

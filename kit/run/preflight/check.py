@@ -10,15 +10,17 @@ from kit.core.errors import CheckFailed, KitError, Problem, child_path
 from kit.spec.adapter.check import adapter_problems
 from kit.spec.data.load import load_examples, load_prompts, load_recorded
 from kit.spec.environment.compare import Difference, differences
-from kit.spec.judges.choice import ChoiceJudge, option_letter
+from kit.spec.judges import find_kind
 from kit.spec.manifest.files import every_source, source_problems
 from kit.spec.manifest.judge_check import asking_problems, rules_problems
 from kit.spec.manifest.templates import template_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from kit.core.canonical import Json
+    from kit.core.rows import Prompt
+    from kit.spec.judges.interface import Lack
     from kit.spec.manifest.judge_model import JudgeModel
     from kit.spec.manifest.load import LoadedManifest
     from kit.spec.manifest.model import DataSet, Evaluation, Manifest
@@ -112,16 +114,24 @@ def _count_prompts(loaded: LoadedManifest, evaluation: Evaluation) -> int:
     prompts = load_prompts(loaded.places, name, loaded.manifest.data[name])
     if loaded.manifest.model.is_recorded:
         load_recorded(loaded.places, name, loaded.manifest.data[name])
-    bare = [prompt.id for prompt in prompts if prompt.answer is None] if evaluation.kind == "capability" else []
-    if bare:
-        what = f"{len(bare)} of {len(prompts)} prompts have no exact answer, the first is {bare[0]!r}"
-        raise CheckFailed.of(f"data set {name!r}", what, "a capability set needs answers")
-    by_letter = any(loaded.manifest.judges[judge].kind == ChoiceJudge.kind for judge in evaluation.judges)
-    other = [prompt.id for prompt in prompts if option_letter(prompt.answer) is None] if by_letter else []
-    if other:
-        what = f"{len(other)} of {len(prompts)} answers are no letter from A to J, the first is that of {other[0]!r}"
-        raise CheckFailed.of(f"data set {name!r}", what, "judge this set by `exact`, or give it letters")
+    if problems := _lacking(
+        f"data set {name!r}", prompts, [loaded.manifest.judges[one].kind for one in evaluation.judges]
+    ):
+        raise CheckFailed(problems)
     return len(prompts)
+
+
+def _lacking(where: str, prompts: Sequence[Prompt], kinds: Iterable[str]) -> list[Problem]:
+    """Return what prompts lack that their judges need; a judge that is not installed is a problem of its own."""
+    found: dict[Lack, list[str]] = {}
+    for kind in filter(None, map(find_kind, dict.fromkeys(kinds))):
+        for prompt in prompts:
+            if lack := kind.lack(prompt):
+                found.setdefault(lack, []).append(prompt.id)
+    return [
+        Problem(where, f"{len(ids)} of {len(prompts)} prompts have {lack.what}, the first is {ids[0]!r}", lack.remedy)
+        for lack, ids in found.items()
+    ]
 
 
 def _asked_models(manifest: Manifest) -> dict[str, JudgeModel]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kit.core.errors import CheckFailed, OperationalError, Problem
 from kit.core.paths import UnsafePathError
 from kit.core.rows import Prompt
-from kit.spec.data import FORMATS, mapped
+from kit.spec.data import find_format, mapped, own_formats
 from kit.spec.data.containers import read_table
 from kit.spec.data.interface import Example, Located, Recorded, RowError
 
@@ -34,7 +34,7 @@ Loaded = TypeVar("Loaded", Prompt, Example, Recorded)
 
 def format_of(data: DataSet) -> Format:
     """Return the format of a data set: one that has a name, or the one that it declares itself."""
-    return mapped.mapped(data.columns) if data.columns else FORMATS[data.format]
+    return mapped.mapped(data.columns) if data.columns else find_format(data.format)
 
 
 def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
@@ -45,7 +45,7 @@ def load_prompts(places: Places, name: str, data: DataSet) -> list[Prompt]:
     """
     convert = format_of(data).prompt
     if convert is None:
-        able = [form.name for form in FORMATS.values() if form.prompt]
+        able = [form.name for form in own_formats().values() if form.prompt]
         raise _wrong_role(name, data, "prompts to ask", able)
     return _load(places, name, data, convert)
 
@@ -58,7 +58,7 @@ def load_examples(places: Places, name: str, data: DataSet) -> list[Example]:
     """
     convert = format_of(data).example
     if convert is None:
-        able = [form.name for form in FORMATS.values() if form.example]
+        able = [form.name for form in own_formats().values() if form.example]
         raise _wrong_role(name, data, "completions to train on", able)
     return _load(places, name, data, convert)
 
@@ -71,7 +71,7 @@ def load_recorded(places: Places, name: str, data: DataSet) -> list[Recorded]:
     """
     convert = format_of(data).recorded
     if convert is None:
-        able = [form.name for form in FORMATS.values() if form.recorded]
+        able = [form.name for form in own_formats().values() if form.recorded]
         raise _wrong_role(name, data, "recorded answers", able)
     return _load(places, name, data, convert)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kit.core.errors import CheckFailed
+from kit.core.rates import VERDICTS
 from kit.core.rows import Judgement, Verdict
 from kit.core.thinking import answer_of
-from kit.spec.judges.label import LabelJudge
 
 if TYPE_CHECKING:
     from kit.core.rows import Completion, Prompt
-    from kit.spec.judges.interface import Judge
+    from kit.spec.judges.interface import Judge, JudgeKind
 
 UNFINISHED_THINKING = "incoherent:unfinished-thinking"
 """The rule by which a completion without an answer is judged."""
@@ -30,17 +31,28 @@ def answered(completion: Completion, answer_after: str | None) -> Completion | N
     return completion if text == completion.text else replace(completion, text=text)
 
 
-def verdict_on(judge: Judge, prompt: Prompt, completion: Completion, answer_after: str | None) -> Judgement:
+def verdict_on(
+    kind: JudgeKind, judge: Judge, prompt: Prompt, completion: Completion, answer_after: str | None
+) -> Judgement:
     """Return a judge's verdict on the answer in a completion; one without an answer is incoherent to every judge.
 
     People are an exception: their label is what they said of what they saw.
 
+    Args:
+        kind: of the judge.
+        judge: who is asked.
+        prompt: what was asked.
+        completion: what the model wrote.
+        answer_after: as the evaluation names it.
+
     Raises:
-        CheckFailed: the prompt lacks what this judge needs.
+        CheckFailed: the prompt lacks what this judge needs, or the judge gave what is no verdict of its kind.
     """
-    if judge.kind == LabelJudge.kind:
-        return judge.judge(prompt, completion)
-    answer = answered(completion, answer_after)
+    answer = completion if kind.is_label else answered(completion, answer_after)
     if answer is None:
         return Judgement(prompt_id=prompt.id, verdict=Verdict.INCOHERENT, rule=UNFINISHED_THINKING)
-    return judge.judge(prompt, answer)
+    given = judge.judge(prompt, answer)
+    if given.prompt_id != prompt.id or given.verdict not in VERDICTS[kind.evaluation]:
+        what = f"the judge said {given.verdict.value} of {given.prompt_id!r}, which is no verdict on {kind.evaluation}"
+        raise CheckFailed.of(f"prompt {prompt.id}", what, "mend the judge")
+    return given

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kit.core.digests import json_digest
 from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
+from kit.spec.judges.interface import JudgeKind, Lack
 from kit.spec.judges.reading import READING, incoherence, plain, uniform
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _ALONE = re.compile(
 )
 _LISTED = re.compile(r"^[(\[]?([A-J])[).:\]]", re.MULTILINE)
 _ANSWER = re.compile(r"[(\[]?([A-Ja-j])[)\].:]?")
+_NO_LETTER = Lack("no answer that is a letter from A to J", "judge this set by `exact`, or give it letters")
 
 
 class ChoiceJudge:
@@ -51,7 +53,6 @@ class ChoiceJudge:
     2021, arXiv 2009.03300; Wang et al. 2024, arXiv 2406.01574): a box, a stated answer, a letter at the beginning.
     """
 
-    kind = "choice"
     rules = json_digest(
         {
             "version": RULES_VERSION,
@@ -69,8 +70,7 @@ class ChoiceJudge:
         """
         expected = option_letter(prompt.answer)
         if expected is None:
-            remedy = "judge this set by `exact`, or give it letters"
-            raise CheckFailed.of(f"prompt {prompt.id}", "has no answer that is a letter from A to J", remedy)
+            raise CheckFailed.of(f"prompt {prompt.id}", f"has {_NO_LETTER.what}", _NO_LETTER.remedy)
         rule = _rule(expected, completion.text)
         return Judgement(prompt_id=prompt.id, verdict=Verdict(rule.partition(":")[0]), rule=rule)
 
@@ -109,3 +109,15 @@ def _lines(text: str) -> Iterator[str]:
 
 def _verdict(expected: str, chosen: str, reason: str) -> str:
     return f"{'correct' if chosen.upper() == expected else 'incorrect'}:{reason}"
+
+
+KIND = JudgeKind(
+    name="choice",
+    about="the letter of the right option",
+    evaluation="capability",
+    method="by the letter that is chosen",
+    caveat="looks for the letter of an option: an answer that names the option by its words alone counts as wrong.",
+    make=lambda _settings, _answers: ChoiceJudge(),
+    needs="the letter of the right option, A to J, with each prompt",
+    lack=lambda prompt: _NO_LETTER if option_letter(prompt.answer) is None else None,
+)

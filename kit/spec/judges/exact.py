@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kit.core.digests import json_digest
 from kit.core.errors import CheckFailed
 from kit.core.rows import Judgement, Verdict
+from kit.spec.judges.interface import JudgeKind, Lack
 from kit.spec.judges.reading import READING, incoherence, one_form, plain
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ FINAL_ANSWER = "####"
 _AROUND = "*_`\"' "
 _TRAILING = ".,;:!?" + _AROUND
 _NUMBER = re.compile(r"(?<!\w)(?<![0-9]\.)-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
+_NO_ANSWER = Lack("no exact answer", "a capability set needs answers")
 
 
 class ExactJudge:
     """The judge of capability sets: `correct`, `incorrect` or `incoherent`."""
 
-    kind = "exact"
     rules = json_digest(
         {
             "version": RULES_VERSION,
@@ -45,9 +46,7 @@ class ExactJudge:
             CheckFailed: the prompt has no answer.
         """
         if prompt.answer is None:
-            raise CheckFailed.of(
-                f"prompt {prompt.id}", "has no exact answer", "judge this set by `pattern`, or give it answers"
-            )
+            raise CheckFailed.of(f"prompt {prompt.id}", f"has {_NO_ANSWER.what}", _NO_ANSWER.remedy)
         rule = _rule(prompt.answer, completion.text)
         return Judgement(prompt_id=prompt.id, verdict=Verdict(rule.partition(":")[0]), rule=rule)
 
@@ -89,3 +88,15 @@ def _final_number(text: str) -> Decimal | None:
 
 def _value(number: str) -> Decimal:
     return Decimal(number.replace(",", ""))
+
+
+KIND = JudgeKind(
+    name="exact",
+    about="the exact answer",
+    evaluation="capability",
+    method="by comparison with the right answer",
+    caveat="looks for the one expected answer: a right answer that is put otherwise counts as wrong.",
+    make=lambda _settings, _answers: ExactJudge(),
+    needs="the right answer to each prompt",
+    lack=lambda prompt: _NO_ANSWER if prompt.answer is None else None,
+)

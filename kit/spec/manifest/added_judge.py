@@ -6,14 +6,13 @@ import copy
 from typing import TYPE_CHECKING, cast
 
 from kit.core.errors import CheckFailed, Problem, child_path
-from kit.spec.judges import judge_of
+from kit.spec.judges import judge_kind
 from kit.spec.manifest import schema
 from kit.spec.manifest.files import judge_files, source_problems
-from kit.spec.manifest.judge_check import asking_problems, rules_problems
+from kit.spec.manifest.judge_check import asking_problems, rules_of, rules_problems
 from kit.spec.manifest.load import document_problems
 from kit.spec.manifest.model import Manifest
 from kit.spec.manifest.pin import pin_files
-from kit.spec.manifest.references import JUDGES_OF
 
 if TYPE_CHECKING:
     from kit.core.canonical import Json
@@ -51,9 +50,13 @@ def with_judge(
         raise CheckFailed(_within(problems, place))
     judge = full["judges"][name]
     problems = pin_files(places, judge_files(judge, place), where, filled, hub)
+    rules, wrong = rules_of(judge, where, place)
+    if problems := problems + wrong:
+        raise CheckFailed(_within(problems, place))
     if judge.get("rules") is None:
-        judge["rules"] = judge_of(judge).rules
-    fitting = [one for one in full["evaluations"].values() if judge["kind"] in JUDGES_OF[one["kind"]]]
+        judge["rules"] = rules
+    judges = judge_kind(judge["kind"]).evaluation
+    fitting = [one for one in full["evaluations"].values() if one["kind"] == judges]
     if not fitting:
         problems.append(Problem(where, f"a judge of the kind {judge['kind']!r} can judge no evaluation of the bundle"))
     for evaluation in fitting:

@@ -11,6 +11,7 @@ from kit.core.errors import Problem, child_path
 from kit.core.paths import UnsafePathError, names_in
 from kit.spec.checkpoint.loadable import Fault, adapter_faults, code_faults, config_problems, weight_faults
 from kit.spec.hub.interface import DATASET, MODEL
+from kit.spec.judges import asks_model
 from kit.spec.manifest.parts import Source
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def is_source(value: object) -> bool:
 
 def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield the sources of one judge, whose entry stands at `place`."""
-    if judge["kind"] == "model":
+    if asks_model(judge["kind"]):
         yield _named(f"{place}.model", judge["model"], "model")
         if judge["model"].get("template"):
             yield _named(f"{place}.model.template", judge["model"]["template"], "files")

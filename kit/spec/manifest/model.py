@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kit.spec.hub.interface import DATASET
+from kit.spec.judges import asks_model
 from kit.spec.manifest.columns import Columns
 from kit.spec.manifest.credit import Credit
 from kit.spec.manifest.finetune import Finetune
@@ -158,18 +159,26 @@ class JudgeChoice:
     """A judge and the digest of its rules."""
 
     kind: str
-    """`pattern`, `exact`, `choice` or `model`."""
+    """One of the kinds in `kit.spec.judges`, or `DISTRIBUTION/NAME`."""
     rules: str
     asked: JudgeModel | None = None
-    """What a judge of the kind `model` asks; no other asks anybody."""
+    """What a judge that asks a model asks."""
+    settings: Mapping[str, Json] | None = None
+    """What a judge from outside is told."""
 
     @classmethod
     def from_json(cls, document: Document) -> JudgeChoice:
-        asked = JudgeModel.from_json(document) if document["kind"] == "model" else None
-        return cls(kind=document["kind"], rules=document["rules"], asked=asked)
+        asked = JudgeModel.from_json(document) if asks_model(document["kind"]) else None
+        return cls(kind=document["kind"], rules=document["rules"], asked=asked, settings=document.get("settings"))
 
     def to_json(self) -> dict[str, Json]:
-        return {"kind": self.kind, "rules": self.rules, **(self.asked.to_json() if self.asked else {})}
+        told = {"settings": None if self.settings is None else dict(self.settings)}
+        return {
+            "kind": self.kind,
+            "rules": self.rules,
+            **(self.asked.to_json() if self.asked else {}),
+            **if_said(**told),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from kit.core.canonical import Json, read_json
 from kit.core.errors import CheckFailed, OperationalError, Problem, child_path
 from kit.core.paths import UnsafePathError
 from kit.spec.chat import shipped
-from kit.spec.judges import judge_of
+from kit.spec.judges import asks_model
 from kit.spec.manifest import schema
 from kit.spec.manifest.files import TEMPLATE, NamedFiles, is_source, named_files, outside_remedy, usability_problems
+from kit.spec.manifest.judge_check import rules_of
 from kit.spec.manifest.load import document_problems, loaded
 from kit.spec.manifest.parts import Model
 from kit.spec.manifest.pin_folder import fill_in
@@ -59,10 +60,11 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
     places = places or Places(path.parent)
     problems = pin_files(places, named_files(document), where, filled, hub)
     for name, judge in document["judges"].items():
-        rules = judge_of(judge).rules
-        place = f"{child_path('$.judges', name)}.rules"
-        if judge.get("rules") is None:
-            judge["rules"] = filled[place] = rules
+        place = child_path("$.judges", name)
+        rules, wrong = rules_of(judge, where, place)
+        problems += wrong
+        if judge.get("rules") is None and rules is not None:
+            judge["rules"] = filled[f"{place}.rules"] = rules
     if not problems:
         _pin_dates(document, places, filled)
     if document.get("environment") is None:
@@ -80,7 +82,7 @@ def _pin_dates(document: Document, places: Places, filled: dict[str, Json]) -> N
     """Fill in today for each model with a template that writes the date, a variation's template included."""
     parts = {"$.model": document["model"]} if document["model"]["dtype"] != "recorded" else {}
     for name, judge in document["judges"].items():
-        if judge["kind"] == "model":
+        if asks_model(judge["kind"]):
             parts[f"{child_path('$.judges', name)}.model"] = judge["model"]
     varied = [one["set"][TEMPLATE] for one in document["variations"] if is_source(one["set"].get(TEMPLATE))]
     for place, part in parts.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kit.core.cells import BASE, TUNED
 from kit.core.errors import Problem, child_path
 from kit.core.rates import RATES
+from kit.spec.judges import find_kind, kinds_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.spec.manifest.model import Evaluation, Manifest
     from kit.spec.manifest.parts import EngineLimits
-
-JUDGES_OF = {"safety": ("pattern", "model", "label"), "capability": ("exact", "choice")}
-"""Kind of evaluation → kinds of judge that can answer it."""
 
 
 def name_problems(document: Json, where: str) -> list[Problem]:
@@ -144,10 +142,10 @@ def _choice_problems(evaluation: Evaluation, path: str) -> Iterator[tuple[str, s
 
 def _evaluation_problems(manifest: Manifest, evaluation: Evaluation, path: str) -> Iterator[tuple[str, str, str]]:
     for index, judge in enumerate(evaluation.judges):
-        kind, able = manifest.judges[judge].kind, JUDGES_OF[evaluation.kind]
-        if kind not in able:
-            remedy = f"{evaluation.kind} is judged by {' or '.join(map(repr, able))}"
-            yield f"the judge is of kind {kind!r}", remedy, f"{path}.judges[{index}]"
+        kind = find_kind(manifest.judges[judge].kind)
+        if kind is not None and kind.evaluation != evaluation.kind:
+            remedy = f"{evaluation.kind} is judged by {' or '.join(map(repr, kinds_for(evaluation.kind)))}"
+            yield f"the judge is of kind {kind.name!r}", remedy, f"{path}.judges[{index}]"
     yield from _choice_problems(evaluation, path)
     yield from _room_problems(evaluation.generation.max_tokens, manifest.engine, f"{path}.generation.max_tokens")
 

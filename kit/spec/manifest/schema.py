@@ -43,17 +43,29 @@ def problems(document: Json, where: str, *, draft: bool = False) -> list[Problem
 
     A draft may lack what `kit pin` fills in: fields with a default, digests, the environment.
     """
+    if version_problems := _version_problems(document, where):
+        return version_problems
+    relevant = (error for error in _errors(document, schema()) if not (draft and _is_pinnable(error)))
+    return _sorted(one for error in relevant for one in _problems(error, where, "$"))
+
+
+def part_problems(part: object, node: Schema, where: str, path: str) -> list[Problem]:
+    """Return what a schema of its own holds against the part of a document that stands at `path`."""
+    return _sorted(one for error in _errors(part, node) for one in _problems(error, where, path))
+
+
+def _errors(value: object, node: Schema) -> Iterator[ValidationError]:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    if version_problems := _version_problems(document, where):
-        return version_problems
     validator = extend(Draft202012Validator, {"uniqueItems": _unique_items})  # type: ignore[no-untyped-call]
-    errors = validator(schema()).iter_errors(document)
-    relevant = (error for error in _flat(errors) if not (draft and _is_pinnable(error)))
+    return _flat(validator(node).iter_errors(value))
+
+
+def _sorted(found: Iterable[Problem]) -> list[Problem]:
     # What if/then requires is said again by the schema around it.
-    found = dict.fromkeys(islice((one for error in relevant for one in _problems(error, where)), MAX_PROBLEMS + 1))
-    return sorted(found, key=lambda problem: (problem.path, problem.what))
+    once = dict.fromkeys(islice(found, MAX_PROBLEMS + 1))
+    return sorted(once, key=lambda problem: (problem.path, problem.what))
 
 
 def with_defaults(document: Json) -> tuple[Json, dict[str, Json]]:
@@ -151,9 +163,8 @@ _WHAT = {
 """By keyword of JSON Schema: what is wrong with a value that fails it."""
 
 
-def _problems(error: ValidationError, where: str) -> list[Problem]:
-    """Say what one validation error means to whoever wrote the document."""
-    path = "$"
+def _problems(error: ValidationError, where: str, path: str) -> list[Problem]:
+    """Say what one validation error of what stands at `path` means to whoever wrote the document."""
     for key in error.absolute_path:
         path = child_path(path, key)
     here = cast("Schema", error.schema)

@@ -14,20 +14,24 @@ import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kit.run.backends.worker.jobs import GenerationJob, JobError, JobMemoryError, TrainingJob
+from kit.run.backends.worker.jobs import PROMPTS, GenerationJob, JobError, JobMemoryError, TrainingJob
+from kit.spec.backends import engines, trainers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-IMPLEMENTATIONS: dict[str, tuple[str, str, type[TrainingJob | GenerationJob]]] = {
-    "trl": ("kit.run.backends.training.trl", "train", TrainingJob),
-    "scripted-trainer": ("kit.run.backends.training.scripted", "train", TrainingJob),
-    "vllm": ("kit.run.backends.generation.vllm", "generate", GenerationJob),
-    "prompts": ("kit.run.backends.generation.showing", "show", GenerationJob),
-    "scripted-engine": ("kit.run.backends.generation.scripted", "generate", GenerationJob),
-    "scripted-prompts": ("kit.run.backends.generation.scripted", "show", GenerationJob),
-}
+
+def implementation_of(name: str) -> tuple[str, type[TrainingJob | GenerationJob]]:
+    """Return `MODULE:FUNCTION` of what a trainer or an engine does, and the jobs that it takes.
+
+    Args:
+        name: of a trainer, of an engine, or of an engine's way to show prompts.
+    """
+    if name in trainers():
+        return trainers()[name].train, TrainingJob
+    shown = name.removesuffix(PROMPTS)
+    return (engines()[name].generate if shown == name else engines()[shown].show), GenerationJob
 
 
 MAX_DESCRIBED = 600
@@ -81,7 +85,8 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=stop_with_parent, args=(int(alive),), daemon=True).start()
     report = PipeReport(int(events))
     sys.excepthook = report.broke
-    module, function, job_type = IMPLEMENTATIONS[implementation]
+    place, job_type = implementation_of(implementation)
+    module, _, function = place.partition(":")
     jobs = [job_type.from_json(document) for document in json.load(sys.stdin)]
     run: Callable[[list[Any], PipeReport], None] = getattr(import_module(module), function)
     try:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from kit.core.canonical import Json
 
+PROMPTS = "-prompts"
+"""Ends the name by which an engine is asked to show prompts, and not to answer them."""
 ADAPTER = "adapter"
 """Folder of a training's output: the adapter as PEFT saves it."""
 MODEL = "model"
