@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="With --plan or --rehearse: where `kit reproduce --store` finds finished steps; else those of a cut-off run.",
 )
 @click.option(
-    "--resources", "with_fit", is_flag=True, help="Print what each step needs of which device, and all lengths."
+    "--resources", "with_resources", is_flag=True, help="Print what each step needs of which device, and all lengths."
 )
 @click.option(
     "--accelerator",
