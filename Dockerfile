@@ -20,6 +20,7 @@ ARG LOCK=cuda
 ARG SOURCE_DATE_EPOCH=0
 ENV PYC_INVALIDATION_MODE=UNCHECKED_HASH UV_COMPILE_BYTECODE=1
 COPY locks /build/locks
+COPY kit/spec/environment/system.py /build/kit/spec/environment/
 # /tree holds the same files again, as links: a tree that is laid over the root brings the times of its folders along.
 RUN /build/locks/packages.sh "$LOCK" /opt/kit && \
     /build/locks/contents.sh "$BASE" "$LOCK" >/opt/kit/share/kit/image.json && \

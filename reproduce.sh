@@ -41,9 +41,26 @@ find_gpu() { # sets driver, empty where there is no GPU that answers
     driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || driver=
 }
 
-require_driver() { # CUDA 13, which torch and vLLM are built for, needs a driver of branch 580
+install_driver() { # prints how the driver that CUDA 13 needs is installed here
+    case $(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null) in
+    ubuntu) echo "sudo apt-get install nvidia-driver-580, then restart" ;;
+    *) echo "install branch 580 from https://www.nvidia.com/drivers, or ask whoever runs this machine" ;;
+    esac
+}
+
+require_driver() { # CUDA 13, which the locked torch and vLLM are built for, needs a driver of branch 580
     [ "${driver%%.*}" -ge 580 ] 2>/dev/null ||
-        stop "the NVIDIA driver is $driver and CUDA 13 needs 580 or newer: sudo apt-get install nvidia-driver-580 (or run without the GPU: --gpus=none)"
+        stop "the NVIDIA driver is $driver, and CUDA 13, which torch and vLLM are locked for, needs 580 or newer: $(install_driver) (or run without the GPU, --gpus=none; docs/install.md says what an older driver can do)"
+}
+
+require_platform() { # sets platform where the image's processor has to be emulated
+    platform=
+    machine=$(uname -sm)
+    [ "$machine" != "Linux x86_64" ] || return 0
+    [ "$place" = docker ] ||
+        stop "runs are locked for Linux on x86_64, and this is $machine: reviewing works here (README.md), running on another machine, or emulated and slowly with --docker"
+    platform=linux/amd64
+    say "this is $machine: the image is built and run with --platform $platform, which is slow; nobody has tried it with the kit"
 }
 
 find_docker() { # sets docker_trouble, empty where an engine answers
@@ -112,11 +129,8 @@ missing_parts() { # missing_parts ARGUMENT...: prints what makes the folders tha
     done | sort -u
 }
 
-has_python() { # the CPU lock is for Python 3.11 alone
-    for python in python3.11 python3 python; do
-        "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && return 0
-    done
-    return 1
+has_python() { # any will do to install with; the one that a run needs is found or brought by then
+    "$checkout/locks/any-python.sh" >/dev/null 2>&1
 }
 
 image_digest() {
@@ -143,8 +157,6 @@ run_native() { # run_native LOCK ARGUMENT...
     lock=$1
     shift
     environment=$checkout/.venv/run
-    if [ "$lock" = cuda ]; then gigabytes=12; else gigabytes=4; fi
-    [ -f "$environment/share/kit/lock.txt" ] || require_space "$checkout" $gigabytes "the local environment"
     do_or_show "$checkout/locks/install.sh" "$lock" "$environment"
     missing_parts "$@" | while IFS= read -r program; do
         say "what $source needs is not all here, and is made once: $program"
@@ -161,7 +173,7 @@ build() { # build IMAGE LOCK
     root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) || root=
     [ ! -d "$root" ] || require_space "$root" $gigabytes "the image"
     say "building the image $1, once: some minutes, $gigabytes GB"
-    do_or_show docker build --build-arg "BASE=$base" --build-arg "LOCK=$2" --tag "$1" "$checkout" >&2 ||
+    do_or_show docker build ${platform:+--platform "$platform"} --build-arg "BASE=$base" --build-arg "LOCK=$2" --tag "$1" "$checkout" >&2 ||
         stop "the image could not be built, the lines above say why; without it: ./reproduce.sh --native"
 }
 
@@ -224,6 +236,7 @@ run_in_image() { # run_in_image IMAGE LOCK ARGUMENT...
     if digest=$(image_digest "$image"); then set -- --env "KIT_IMAGE=$digest" "$@"; fi
     if ! { [ -f "$source" ] && grep -aq '"repo" *:' "$source"; }; then set -- --network none "$@"; fi
     [ "$lock" = cpu ] || set -- --gpus "$gpus_wanted" "$@"
+    [ -z "$platform" ] || set -- --platform "$platform" "$@"
     if [ -t 0 ] && [ -t 1 ]; then set -- --interactive --tty "$@"; fi
     set -- docker run --rm --init --read-only --tmpfs /tmp:exec --cap-drop ALL --security-opt no-new-privileges \
         --user "$(id -u):$(id -g)" --mount "type=bind,source=$PWD,target=$PWD" --workdir "$PWD" "$@"
@@ -262,13 +275,13 @@ on_cpu() { # on_cpu ARGUMENT...
         say "image kit-cpu, $why_no_gpu: it has been built here"
         run_in_image kit-cpu cpu "$@"
     elif has_python; then
-        say "local environment, $why_no_gpu: ${docker_trouble:-the image kit-cpu has not been built here, Python 3.11 is there}"
+        say "local environment, $why_no_gpu: ${docker_trouble:-the image kit-cpu has not been built here}"
         run_native cpu "$@"
     elif [ -z "$docker_trouble" ]; then
-        say "image kit-cpu, $why_no_gpu: there is no Python 3.11"
+        say "image kit-cpu, $why_no_gpu: there is no Python to install with"
         run_in_image kit-cpu cpu "$@"
     else
-        stop "there is neither Python 3.11 nor Docker: sudo apt-get install python3.11 python3.11-venv (or: $docker_trouble)"
+        "$checkout/locks/any-python.sh" >/dev/null || exit 2
     fi
 }
 
@@ -311,6 +324,7 @@ if [ -z "$source" ]; then
 fi
 [ -e "$source" ] || stop "$source: there is no such file or folder; look for a typing error"
 
+require_platform
 require_token
 warn_of_memory
 find_gpu
@@ -319,6 +333,6 @@ why_no_gpu="no GPU"
 if [ "$gpus" = none ]; then
     why_no_gpu="no GPU wanted"
 elif [ -z "$driver" ] && [ "$gpus" != auto ]; then
-    stop "nvidia-smi finds no GPU: sudo apt-get install nvidia-driver-580 (or run without one: --gpus=none)"
+    stop "nvidia-smi finds no GPU: $(install_driver) (or run without one: --gpus=none)"
 fi
 if [ -n "$driver" ] && [ "$gpus" != none ]; then on_gpu "$@"; else on_cpu "$@"; fi

@@ -17,7 +17,7 @@ lock crate.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o c
 lock docs.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o docs-3.11.txt
 lock core.in --universal --python-version 3.11 -o core.txt
 lock fuzz.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraints core.txt -o fuzz-3.11.txt
-# Debian 12 has Python 3.11, Ubuntu 24.04 has 3.12. The CPU build of torch is locked for the former alone.
+# Debian 12 has Python 3.11, Ubuntu 24.04 3.12, Debian 13 3.13. The CPU build of torch is locked for the former alone.
 cpu="--python-version 3.11 --python-platform x86_64-manylinux_2_28 --overrides cpu.overrides --constraints core.txt $torch"
 # shellcheck disable=SC2086 # options and their values
 lock cpu.in $cpu -o cpu-3.11.txt
@@ -25,7 +25,7 @@ lock cpu.in $cpu -o cpu-3.11.txt
 lock papers.in --universal --python-version 3.11 --constraints core.txt --constraints cpu-3.11.txt -o papers.txt
 # shellcheck disable=SC2086
 lock test.in $cpu --constraints cpu-3.11.txt --constraints papers.txt -o test-3.11.txt
-for python in 3.11 3.12; do
+for python in 3.11 3.12 3.13; do
     # All that these need, a run has.
     lock smollm2.in --no-deps --python-version $python -o "smollm2-$python.txt"
     lock cuda.in --python-version $python --python-platform x86_64-manylinux_2_39 --constraints core.txt \

@@ -6,7 +6,7 @@ environment=$2
 
 "$checkout/locks/packages.sh" "$@"
 if [ -x "$environment/bin/kit" ]; then exit 0; fi
-"$checkout/.venv/installer/bin/uv" pip install --quiet --python "$environment/bin/python" --no-deps --no-build-isolation \
+"$checkout/.venv/installer/bin/uv" pip install --quiet --no-cache --python "$environment/bin/python" --no-deps --no-build-isolation \
     --editable "$checkout" || { echo "install: the kit itself could not be installed; the lines above say why" >&2; exit 2; }
 # The command line starts in a tenth of a second only from byte code, which some machines are told not to write. The
 # large packages compile as they are first imported.

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, SLF001, T201 - a script beside the locks; what vLLM serves it tells nowhere else
+# ruff: noqa: SLF001, T201 - a script beside the locks; what vLLM serves it tells nowhere else
 """Prints what the installed transformers and vLLM know: `python -m locks.known > kit/spec/checkpoint/known.json`."""
 
 from __future__ import annotations

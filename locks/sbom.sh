@@ -5,10 +5,12 @@ set -eu
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 installer=$checkout/.venv/installer
 environment=$checkout/.venv/sbom
-"$checkout/locks/installer.sh" python3
+settings=$("$("$checkout/locks/any-python.sh")" -E "$checkout/locks/machine.py" sbom "$environment")
+eval "$settings"
+"$checkout/locks/installer.sh"
 if ! cmp -s "$checkout/locks/sbom.txt" "$environment/lock.txt"; then
-    "$installer/bin/python" -m venv --clear --without-pip "$environment"
-    UV_SYSTEM_CERTS=1 "$installer/bin/uv" pip install --quiet --python "$environment/bin/python" --require-hashes \
+    "$installer/bin/uv" venv --quiet --no-project --clear --python '>=3.11' "$environment"
+    "$installer/bin/uv" pip install --quiet --python "$environment/bin/python" --require-hashes \
         -r "$checkout/locks/sbom.txt"
     cp "$checkout/locks/sbom.txt" "$environment/lock.txt"
 fi

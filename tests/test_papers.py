@@ -19,6 +19,7 @@ from pikepdf import Array, Dictionary, Name, String
 from sample_bundle import sample_manifest, write_sample
 from sample_paper import METADATA, SLIDES, with_compressed, with_files, write_paper
 from scripted_project import CHECKOUT, kit, kit_environment, run_scripted, write_project
+from tools import tool
 
 from kit.bundle.archive import write_zip
 from kit.bundle.papers import pdf as seam
@@ -114,8 +115,7 @@ def test_a_bundle_is_attached_as_its_signed_statement(form: str, bundle: Path, p
 @pytest.mark.parametrize("saving", [{}, {"linearize": True}, {"object_stream_mode": pikepdf.ObjectStreamMode.generate}])
 @pytest.mark.parametrize("client", ["pdfdetach", "qpdf"])
 def test_other_programs_take_it_out_as_well(client: str, saving: dict[str, Any], bundle: Path, tmp_path: Path) -> None:
-    if shutil.which(client) is None:
-        pytest.skip(f"{client} is not installed (Debian: apt-get install poppler-utils qpdf)")
+    tool(client)
     out = attached(bundle, write_paper(tmp_path / "paper.pdf", **saving))
     for name, file in INSIDE.items():
         if client == "qpdf":

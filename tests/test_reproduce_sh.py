@@ -69,7 +69,8 @@ class World:
         locks = self.checkout / "locks"
         locks.mkdir(parents=True)
         shutil.copy(CHECKOUT / "reproduce.sh", self.checkout)
-        shutil.copy(CHECKOUT / "locks/bases", locks)
+        for name in ("bases", "any-python.sh"):
+            shutil.copy(CHECKOUT / "locks" / name, locks)
         self.program(INSTALL, locks / "install.sh")
         self.program(KIT, self.folder / "kit")
         self.program("#!/bin/sh\nprintf 'x\\nx 0 0 %s 0 /\\n' \"${FREE:-900000000}\"\n", self.folder / "bin/df")
@@ -98,6 +99,11 @@ class World:
 
     def python(self) -> World:
         (self.folder / "bin/python3.11").symlink_to(sys.executable)
+        return self
+
+    def on_arm64(self) -> World:
+        (self.folder / "bin/uname").unlink()
+        self.program("#!/bin/sh\necho Linux aarch64\n", self.folder / "bin/uname")
         return self
 
     def command(self, *arguments: object) -> tuple[list[str], dict[str, str]]:
@@ -177,11 +183,12 @@ BROKEN = {
     "no NVIDIA runtime": ("gpu docker", [], "container runtime is missing", "nvidia-ctk runtime configure"),
     "no GPU": ("docker", ["--gpus"], "nvidia-smi finds no GPU", "--gpus=none"),
     "podman": ("gpu docker", [], "podman, which ignores --gpus", "install Docker"),
-    "old driver": ("gpu docker", [], "the NVIDIA driver is 535.104.05", "nvidia-driver-580"),
-    "full disk, native": ("python", [], "needs 4 GB", "make room"),
+    "old driver": ("gpu docker", [], "the NVIDIA driver is 535.104.05", "--gpus=none"),
     "full disk, image": ("gpu docker", [], "needs 12 GB", "docker system prune"),
     "gated, no token": ("python", [], "Llama-2-7b-chat-hf is gated", "export HF_TOKEN"),
-    "no Python, no Docker": ("", [], "neither Python 3.11 nor Docker", "apt-get install python3.11"),
+    "no Python, no Docker": ("apt", [], "no Python to begin with", "apt-get install python3"),
+    "arm64": ("arm64 docker python", [], "this is Linux aarch64", "reviewing works here"),
+    "arm64, native": ("arm64 docker python", ["--native"], "this is Linux aarch64", "another machine"),
     "no such manifest": ("python", ["missing.json"], "there is no such file", "typing error"),
     "GPUs by name": ("gpu docker", ["--gpus=first"], "--gpus=first", "numbers such as 0,1"),
     "build fails": ("docker", ["--docker"], "could not be built", "--native"),
@@ -191,7 +198,6 @@ ANSWERS = {
     "no permission": {"DAEMON": NO_PERMISSION},
     "no NVIDIA runtime": {"UNWIRED": UNWIRED},
     "podman": {"DOCKER_NAME": "podman version 4.3.1"},
-    "full disk, native": {"FREE": "1000000"},
     "full disk, image": {"FREE": "9000000"},
     "build fails": {"BUILD_CODE": "1"},
 }
@@ -206,6 +212,10 @@ def test_a_broken_machine_gets_the_cause_and_the_cure(world: World, name: str) -
         world.docker()
     if "python" in machine:
         world.python()
+    if "apt" in machine:
+        world.program("#!/bin/sh\n", world.folder / "bin/apt-get")
+    if "arm64" in machine:
+        world.on_arm64()
     if name == "gated, no token":
         world.manifest().write_text(json.dumps(GATED, indent=1))
     world.environment |= ANSWERS.get(name, {})
@@ -215,6 +225,16 @@ def test_a_broken_machine_gets_the_cause_and_the_cure(world: World, name: str) -
     assert cure in sentence
     assert not world.log("install")
     assert "ran" not in result.stdout
+
+
+def test_another_processor_is_emulated_where_somebody_asks_for_it(world: World) -> None:
+    world.docker().on_arm64()
+    result = world.run("--docker", world.manifest())
+    assert result.returncode == 0, result.stderr
+    (built,) = [line for line in world.log("docker") if line.startswith("build")]
+    assert "--platform linux/amd64" in built
+    assert " --platform linux/amd64 " in world.log("docker")[-1]
+    assert "nobody has tried it" in result.stderr
 
 
 @pytest.mark.skipif(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_project import kit, write_project
+from tools import tool
 
 from kit.bundle.signing import dsse, sshsig
 from kit.bundle.signing.agent import AgentSigner, agent_signer
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def ssh_keygen(*arguments: object, text: str = "") -> str:
-    command = ["ssh-keygen", *map(str, arguments)]
+    command = [tool("ssh-keygen"), *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True, input=text).stdout
 
 
@@ -180,7 +181,7 @@ def test_options_of_allowed_signers_mean_what_they_mean_to_openssh(options: str,
     (tmp_path / "message").write_bytes(b"message")
     ssh_keygen("-q", "-Y", "sign", "-f", key, "-n", sshsig.NAMESPACE, tmp_path / "message")
     verify = ["-Y", "verify", "-f", "allowed_signers", "-I", "author@example.org", "-n", sshsig.NAMESPACE]
-    command = ["ssh-keygen", *verify, "-s", "message.sig"]
+    command = [tool("ssh-keygen"), *verify, "-s", "message.sig"]
     openssh = subprocess.run(command, cwd=tmp_path, input=b"message", capture_output=True, check=False).returncode == 0
     try:
         read_signers(str(tmp_path / "allowed_signers"), datetime.now(UTC))
@@ -262,7 +263,7 @@ def test_what_is_no_signature_is_refused_as_such(text: bytes) -> None:
 def agent() -> Iterator[Path]:
     """Run a real SSH agent; give the path of its socket."""
     socket = Path(tempfile.mkdtemp(dir="/tmp")) / "agent"  # a socket's path is at most 107 bytes long
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([tool("ssh-agent"), "-D", "-a", socket], stdout=subprocess.DEVNULL)
     while not socket.exists():
         time.sleep(0.01)
     yield socket
@@ -272,7 +273,7 @@ def agent() -> Iterator[Path]:
 
 
 def ssh_add(agent: Path, *arguments: object) -> None:
-    command = ["ssh-add", "-q", *map(str, arguments)]
+    command = [tool("ssh-add"), "-q", *map(str, arguments)]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "SSH_AUTH_SOCK": str(agent)})
 
 

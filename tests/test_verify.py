@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sample_bundle import write_metrics, write_sample
+from tools import tool
 
 from kit.bundle import layout
 from kit.bundle.archive import write_zip
@@ -273,8 +274,10 @@ def run(number: int, bundle: Path) -> subprocess.CompletedProcess[str]:
     line = ssh_line(AUTHOR.public_key)
     (bundle.parent / "author.pub").write_text(f"{line} author@example.org\n")
     (bundle.parent / "allowed_signers").write_text(f"author@example.org {line}\n")
+    for program in ("openssl", "ssh-keygen"):
+        tool(program)
     script = f"set -euo pipefail\n{commands(number)}"
-    return subprocess.run(["bash", "-c", script], cwd=bundle, capture_output=True, text=True, check=False)
+    return subprocess.run([tool("bash"), "-c", script], cwd=bundle, capture_output=True, text=True, check=False)
 
 
 KNOWN, ANY, SUMS, BESIDE, PEM, OPENSSL, COSIGN, NPM, NODE, RESULTS = range(10)

@@ -12,6 +12,7 @@ from kit.cli.present import errors_as_json, json_option, problems_json, show_jso
 
 if TYPE_CHECKING:
     from kit.core.canonical import Json
+    from kit.run.preflight.check import CheckReport
     from kit.run.preflight.forecast import Forecast
     from kit.run.preflight.prompt_preview import RenderedPrompt
     from kit.spec.manifest.load import LoadedManifest
@@ -63,7 +64,7 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from kit.cli.environ import environment, places
     from kit.cli.fetch_command import absence_problems
-    from kit.cli.resources import planned_resources
+    from kit.cli.resources import lacking_here, planned_resources
     from kit.run.preflight.check import check
     from kit.spec.manifest.load import load_manifest
 
@@ -75,24 +76,20 @@ def command(  # noqa: PLR0913 - one for each option
         here = environment(switches)  # type: ignore[arg-type]  # the schema guards it
         absent = absence_problems(loaded)
         report = check(loaded, here, absent)
+        # What is planned for another machine is looked at there.
+        lacking = [] if planned else lacking_here(loaded, here)
         fitted = (
             None if report.problems else planned_resources(loaded, here, planned, ctx.obj, is_counted=with_resources)
         )
-        report.problems.extend(fitted.problems if fitted else [])
+        report.problems.extend([*lacking, *(fitted.problems if fitted else [])])
         forecast = _forecast(loaded, here, store) if with_plan and not report.problems else None
         shown = _shown(ctx, loaded, here) if show_prompt and not report.problems else []
         rehearsal = _rehearsed(ctx, loaded, here, store) if rehearse and not report.problems else None
     unasked = any(one.problems for one in shown)
     bad = bool(report.problems) or unasked or (strict and bool(report.differences))
-    code = 2 if absent else int(bad)
+    code = 2 if absent or lacking else int(bad)
     if as_json:
-        differences = [{"field": one.field, "pinned": one.first, "here": one.second} for one in report.differences]
-        document: dict[str, Json] = {
-            "ok": not bad,
-            "problems": problems_json(report.problems),
-            "notes": problems_json(report.notes),
-            "differences": [*differences],
-        }
+        document = _document(report, ok=not bad)
         if with_plan:
             document["plan"] = forecast.to_json() if forecast else None
         document["resources"] = fitted.to_json() if fitted else None
@@ -121,6 +118,16 @@ def command(  # noqa: PLR0913 - one for each option
         asked = ", ".join(f"{count} prompts in {name}" for name, count in report.prompts.items())
         click.echo(f"{manifest}: valid; {asked}; next: kit reproduce {manifest}")
     ctx.exit(code)
+
+
+def _document(report: CheckReport, *, ok: bool) -> dict[str, Json]:
+    differences = [{"field": one.field, "pinned": one.first, "here": one.second} for one in report.differences]
+    return {
+        "ok": ok,
+        "problems": problems_json(report.problems),
+        "notes": problems_json(report.notes),
+        "differences": [*differences],
+    }
 
 
 def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[RenderedPrompt]:

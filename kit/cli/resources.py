@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kit.cli.present import show_warnings
-from kit.core.errors import CheckFailed
+from kit.core.errors import CheckFailed, OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.core.canonical import Json
+    from kit.core.errors import Problem
     from kit.run.executor import Backends
     from kit.run.preflight.resources import ResourceEstimate, Tokenizing
     from kit.spec.manifest.load import LoadedManifest
@@ -22,12 +23,14 @@ def require_resources(loaded: LoadedManifest, here: dict[str, Json], workspace: 
 
     Raises:
         CheckFailed: it does not fit.
-        OperationalError: the model's tokenizer cannot be loaded.
+        OperationalError: the system lacks what the packages load, or the model's tokenizer cannot be loaded.
     """
     from kit.run.preflight.ability import ability_problems
     from kit.run.preflight.machine import machine_here
     from kit.run.preflight.resources import fit
 
+    if missing := lacking_here(loaded, here):
+        raise OperationalError(missing)
     machine = machine_here(here)
     if unable := ability_problems(loaded, machine, _packages(here), capabilities(here)):
         raise CheckFailed(unable)
@@ -62,6 +65,13 @@ def planned_resources(
     found = fit(loaded, machine, Path(), tokenizing(backends, here) if is_counted else None)
     found.problems = [*ability_problems(loaded, machine, _packages(here), known), *found.problems]
     return found
+
+
+def lacking_here(loaded: LoadedManifest, here: dict[str, Json]) -> list[Problem]:
+    """Return what this machine's operating system lacks to run a manifest."""
+    from kit.run.preflight.system import system_problems
+
+    return system_problems(loaded, _packages(here), accelerated=bool(here["accelerators"]))
 
 
 def _packages(here: dict[str, Json]) -> dict[str, str]:
