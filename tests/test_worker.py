@@ -109,8 +109,8 @@ def test_a_worker_inherits_next_to_nothing(tmp_path: Path) -> None:
 PARENT = """
 import json, os, sys
 from pathlib import Path
-from kit.worker.jobs import GenerationJob
-from kit.worker.process import Worker
+from kit.run.backends.worker.jobs import GenerationJob
+from kit.run.backends.worker.process import Worker
 job = GenerationJob.from_json(json.loads(sys.argv[1]))
 list(Worker(dict(os.environ)).run("scripted-engine", [job], {}, Path(sys.argv[2])))
 """

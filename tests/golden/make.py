@@ -14,6 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -27,7 +28,10 @@ from kit.review.receipt import make_receipt  # noqa: E402
 from kit.review.redact.bundle import Options, redact  # noqa: E402
 from kit.review.redact.commitment import RedactionKey  # noqa: E402
 
-CHANGES = {
+if TYPE_CHECKING:
+    from kit.core.canonical import Json
+
+CHANGES: dict[str, Json] = {
     "/seeds/generation": [11, 12],
     "/variations": [{"name": "hot", "set": {"/evaluations/unsafe/generation/temperature": 1.0}}],
     "/expect": {"grade": "tokens", "margin": 0.1, "numbers": {"base/unsafe/pattern/refusal_rate": 1.0}},
