@@ -90,9 +90,9 @@ def _metadata(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> dict[st
         "model-index": [{"name": f"{manifest.name} {weights}", "results": [*_results(weights, manifest, metrics)]}],
     }
     if base.repo:
-        metadata |= {"base_model": base.repo.name, "base_model_relation": "adapter"}
+        metadata |= {"base_model": base.repo, "base_model_relation": "adapter"}
     if trained_on and trained_on.repo:
-        metadata["datasets"] = [trained_on.repo.name]
+        metadata["datasets"] = [trained_on.repo]
     if credit and credit.license:
         metadata["license"] = credit.license.lower()
     return metadata
