@@ -76,7 +76,7 @@ class Evaluation(Part, frozen=True, kw_only=True):
 
 
 class JudgeChoice(Part, frozen=True, kw_only=True):
-    """A judge and the digest of its rules; what stands between them and `settings` says what one that asks a model asks."""
+    """A judge and the digest of its rules; from `model` to `engine` stands what one that asks a model asks."""
 
     kind: str
     """One of the kinds in `kit.spec.judges`, or `DISTRIBUTION/NAME`."""
