@@ -124,7 +124,7 @@ def test_a_letter_and_a_recorded_answer_are_not_cut_off(contents: Contents) -> N
     }
     assert said(short).keys() == {"cut-off"}
     assert not said(replace(short, arms=lettered))
-    model = structs.replace(short.manifest.model, dtype="recorded")
+    model = structs.replace(short.manifest.model, answers="recorded")
     recorded = structs.replace(short.manifest, model=model)
     assert not said(replace(short, manifest=recorded))
 

@@ -56,7 +56,7 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield every source of a document, whose `files` may still be missing or null, with its part of the document."""
     adapter = (document["finetune"] or {}).get("adapter")
     # Recorded answers are a data set's file, which no trainer and no engine is handed.
-    is_recorded = document["model"]["dtype"] == "recorded"
+    is_recorded = document["model"].get("answers") == "recorded"
     base: tuple[Role, type[Source]] = ("files", DataSource) if is_recorded else ("model", Source)
     parts: list[tuple[str, Document, Role, type[Source]]] = [("$.model", document["model"], *base)]
     parts += [(child_path("$.data", name), data, "files", DataSource) for name, data in document["data"].items()]

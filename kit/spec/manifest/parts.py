@@ -65,10 +65,12 @@ class DataSource(Source, frozen=True, kw_only=True):
 
 
 class Model(Source, frozen=True, kw_only=True):
-    """A model, and the number format that the engine computes it in."""
+    """A model, and the number format that the engine computes it in; or the answers that one has given before."""
 
-    dtype: str
-    """`float32`, `bfloat16` or `float16`: in which the engine computes. `recorded`: nothing is computed."""
+    answers: str | None = None
+    """`recorded`: its files hold answers in place of weights, and nothing is computed."""
+    dtype: str = ""
+    """`float32`, `bfloat16` or `float16`: in which the engine computes. Empty where nothing is computed."""
     template: Source | None = None
     """One file: the chat template in place of the tokenizer's own."""
     template_date: str | None = None
@@ -84,7 +86,7 @@ class Model(Source, frozen=True, kw_only=True):
     @property
     def is_recorded(self) -> bool:
         """Whether its files hold answers that were given before, in place of weights."""
-        return self.dtype == "recorded"
+        return self.answers == "recorded"
 
     def identity(self) -> dict[str, Json]:
         """Return what decides what it reads and writes, wherever its files lie: their digests, and the template's."""

@@ -82,7 +82,7 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
 
 def _pin_dates(document: Document, places: Places, filled: dict[str, Json]) -> None:
     """Fill in today for each model with a template that writes the date, a variation's template included."""
-    parts = {"$.model": document["model"]} if document["model"]["dtype"] != "recorded" else {}
+    parts = {"$.model": document["model"]} if "answers" not in document["model"] else {}
     for name, judge in document["judges"].items():
         if asks_model(judge["kind"]):
             parts[f"{child_path('$.judges', name)}.model"] = judge["model"]
