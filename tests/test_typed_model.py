@@ -67,7 +67,8 @@ def of_schema(node: Node) -> set[str]:
     if "const" in node or "enum" in node:
         return {_kind(value) for value in node.get("enum", [node.get("const")])}
     kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
-    return {{"array": _inner(node, "items"), "object": _inner(node, "additionalProperties")}.get(k, k) for k in kinds}
+    made = {"array": _inner(node, "items"), "object": _inner(node, "additionalProperties")}
+    return {made.get(kind, str(kind)) for kind in kinds}
 
 
 def _inner(node: Node, keyword: str) -> str:
