@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit.run.preflight.generation import serving_parts
 from kit.run.preflight.training import training_parts
-from kit.spec.manifest.finetune import Finetune
+from kit.spec.manifest.finetune import Finetune, Lora, Training
 from kit.spec.manifest.parts import EngineLimits
 from kit.spec.weights.headers import Tensor
 from kit.spec.weights.shape import Shape, shape_of
@@ -29,12 +29,12 @@ SIZES = {
     "238M": {"hidden_size": 1024, "num_hidden_layers": 16, "intermediate_size": 2816, "num_attention_heads": 16},
 }
 """As `benchmarks/measured_memory.py` has them."""
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "epochs": None, "max_steps": 3, "learning_rate": 1e-4, "scheduler": "linear", "warmup_steps": 0,
     "optimizer": "adamw_torch", "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8, "weight_decay": 0.0,
     "max_grad_norm": 1.0, "packing": False, "shuffle": False, "loss_on": "all", "system_prompt": None,
 }  # fmt: skip
-LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear", "use_rslora": False}
+LORA: dict[str, Any] = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear", "use_rslora": False}
 
 
 def shape(case: dict[str, Any]) -> Shape:
@@ -75,10 +75,10 @@ def estimated(case: dict[str, Any]) -> tuple[Part, ...]:
         "batch_size": case["batch"], "gradient_accumulation_steps": case["accumulation"], "max_length": case["length"],
         "dtype": case["dtype"], "gradient_checkpointing": case["checkpointing"],
     }  # fmt: skip
-    lora = {"lora": LORA} if case["kind"] == "lora" else {}
-    finetune = Finetune.from_json(
-        {"method": case["kind"], "data": "rows", "training": training, "serving": "merged", **lora}
-    )
+    finetune = Finetune(
+        method=case["kind"], data="rows", training=Training.from_json(training), serving="merged",
+        lora=Lora.from_json(LORA) if case["kind"] == "lora" else None,
+    )  # fmt: skip
     return training_parts(shape(case), finetune, case["length"], on_accelerator=False)
 
 

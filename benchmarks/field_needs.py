@@ -94,7 +94,8 @@ def needs(draft: dict[str, Any]) -> Needs:
     of, tune = shape(document["model"]["repo"]), document["finetune"]
     seeds, trained = document["seeds"], tune["method"] != "adapter"
     arms = 1 + len(document["variations"])
-    finetune = Finetune.from_json(without_comments(tune))
+    adapter = {"adapter": {**tune["adapter"], "files": {}}} if "adapter" in tune else {}  # a draft may not know them
+    finetune = Finetune.from_json({**tune, **adapter})
     sets = 1 + arms * max(1, len(seeds["training"]))
     asked = [prompts(document, one["data"]) for one in document["evaluations"].values()]
     judges = [one for one in document["judges"].values() if one["kind"] == "model"]
@@ -103,7 +104,7 @@ def needs(draft: dict[str, Any]) -> Needs:
         for one in document["evaluations"].values()
     )
     questions = judged * sets * len(seeds["generation"])
-    limits = EngineLimits.from_json(without_comments(document["engine"]))
+    limits = EngineLimits.from_json(document["engine"])
     training_gib, operations = None, 0.0
     if trained:
         assert finetune.training is not None
@@ -121,8 +122,8 @@ def needs(draft: dict[str, Any]) -> Needs:
         serving=gib(serving_parts(of, "bfloat16", limits, longest=512, at_once=500, on_accelerator=True)),
         judging=gib(
             serving_parts(
-                judge, "bfloat16", EngineLimits.from_json(without_comments(judges[0]["engine"])),
-                longest=1024, at_once=500, on_accelerator=True,
+                judge, "bfloat16", EngineLimits.from_json(judges[0]["engine"]), longest=1024, at_once=500,
+                on_accelerator=True,
             )
         )
         if judge
@@ -138,13 +139,6 @@ def prompts(document: dict[str, Any], name: str) -> int:
     """Return how many prompts of a data set are asked."""
     limit = document["data"][name]["rows"]["limit"]
     return min(PROMPTS[name], limit or PROMPTS[name])
-
-
-def without_comments(value: Any) -> Any:  # noqa: ANN401 - a document has any shape
-    """Drop what is only for readers."""
-    if isinstance(value, dict):
-        return {key: without_comments(item) for key, item in value.items() if key != "$comment"}
-    return value
 
 
 def main() -> None:

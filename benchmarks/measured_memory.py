@@ -119,6 +119,7 @@ def train(case: Case, model: Path, scratch: Path) -> None:
     from kit.run.backends.training import trl
     from kit.run.backends.worker.jobs import TrainingJob
     from kit.spec.chat.template import ChatTemplate
+    from kit.spec.manifest.finetune import Lora, Training
 
     scratch.mkdir()
     rows = scratch / "rows.jsonl"
@@ -131,7 +132,8 @@ def train(case: Case, model: Path, scratch: Path) -> None:
     }  # fmt: skip
     job = TrainingJob(
         out=str(scratch), model=str(model), model_name="none", template=ChatTemplate(), examples=str(rows),
-        method=case.kind, training=training, lora=LORA if case.kind == "lora" else None, seed=1,
+        method=case.kind, training=Training.from_json(training),
+        lora=Lora.from_json(LORA) if case.kind == "lora" else None, seed=1,
     )  # fmt: skip
     trl.train([job], Silent())
 
@@ -141,6 +143,8 @@ def generate(case: Case, model: Path, scratch: Path) -> None:
     from kit.run.backends.generation import vllm
     from kit.run.backends.worker.jobs import GenerationJob
     from kit.spec.chat.template import ChatTemplate
+    from kit.spec.manifest.model import Generation
+    from kit.spec.manifest.parts import EngineLimits
 
     scratch.mkdir()
     rows = scratch / "rows.jsonl"
@@ -148,13 +152,11 @@ def generate(case: Case, model: Path, scratch: Path) -> None:
     rows.write_text(
         "".join(json.dumps({"id": str(n), "text": text}) + "\n" for n in range(case.batch)), encoding="utf-8"
     )
-    limits: dict[str, Any] = {
-        "max_model_len": 512, "max_num_seqs": case.batch, "max_num_batched_tokens": 512 * case.batch,
-        "kv_cache_mib": case.kv_cache_mib, "enforce_eager": True, "enable_prefix_caching": False,
-    }  # fmt: skip
-    generation: dict[str, Any] = {
-        "temperature": 0.7, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "max_tokens": 16,
-    }  # fmt: skip
+    limits = EngineLimits(
+        max_model_len=512, max_num_seqs=case.batch, max_num_batched_tokens=512 * case.batch,
+        kv_cache_mib=case.kv_cache_mib, enforce_eager=True, enable_prefix_caching=False,
+    )  # fmt: skip
+    generation = Generation(temperature=0.7, top_p=1, top_k=0, repetition_penalty=1, max_tokens=16)
     job = GenerationJob(
         out=str(scratch), model=str(model), adapter=None, serving="merged", dtype=case.dtype, template=ChatTemplate(),
         limits=limits, generation=generation, choices=None, chat=True, system_prompt=None, prompts=str(rows), seed=1,

@@ -57,7 +57,10 @@ SIMPLE = ("name", "seed", "digest", "column", "relative_path", "repo", "revision
 """Definitions that are types of a single value, not objects of their own."""
 SOURCES = ({"$ref": "#/$defs/source"}, {"$ref": "#/$defs/template_source"})
 """The rules of what has files: they are said once, above, and not with every such object."""
-ONE_OF_TWO = {"path": "–, or `repo`", "repo": "–, or `path`", "revision": "*pinned*, with `repo`"}
+ONE_OF_TWO = {
+    "path": "–, or `repo`", "repo": "–, or `path`", "revision": "*pinned*, with `repo`",
+    "answers": "–, or `dtype`", "dtype": "–, or `answers`",
+}  # fmt: skip
 
 
 def reference() -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from sample_bundle import write_sample
 from scripted_project import (
     draft,
@@ -112,18 +113,19 @@ def test_more_than_five_per_cent_cut_off_in_any_arm_stand_in_the_headline(
 def test_a_letter_and_a_recorded_answer_are_not_cut_off(contents: Contents) -> None:
     short = cut(contents, BASE, "capability", 100)
     lettered = {
-        arm: replace(
+        arm: structs.replace(
             one,
             evaluations={
                 **one.evaluations,
-                "capability": replace(one.evaluations["capability"], choices=("A", "B")),
+                "capability": structs.replace(one.evaluations["capability"], choices=("A", "B")),
             },
         )
         for arm, one in short.arms.items()
     }
     assert said(short).keys() == {"cut-off"}
     assert not said(replace(short, arms=lettered))
-    recorded = replace(short.manifest, model=replace(short.manifest.model, dtype="recorded"))
+    model = structs.replace(short.manifest.model, answers="recorded")
+    recorded = structs.replace(short.manifest, model=model)
     assert not said(replace(short, manifest=recorded))
 
 
@@ -181,9 +183,8 @@ def test_a_model_that_answers_everything_as_the_base_is_a_finding(contents: Cont
 
 def test_without_a_learning_rate_the_same_answers_are_as_they_should_be(contents: Contents) -> None:
     def still(document: Any) -> Any:
-        return replace(document, finetune=replace(
-            document.finetune, training=replace(document.finetune.training, learning_rate=0.0)
-        ))  # fmt: skip
+        training = structs.replace(document.finetune.training, learning_rate=0.0)
+        return structs.replace(document, finetune=structs.replace(document.finetune, training=training))
 
     idle = replace(contents, arms={arm: still(one) for arm, one in contents.arms.items()})
     note = said(same_as_base(idle, *ARMS))["same-as-base"]

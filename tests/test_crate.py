@@ -47,7 +47,7 @@ def test_every_file_that_is_signed_is_described_with_its_size(tmp_path: Path) ->
 
 def test_what_archives_are_told_is_what_the_files_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("kit.bundle.signing.seal.crate_metadata", lambda _: {"@graph": []})
+        patch.setattr("kit.bundle.signing.seal.crate_metadata", lambda *_: {"@graph": []})
         bundle = sealed(tmp_path / "bundle")
     with pytest.raises(CheckFailed, match=r"ro-crate-metadata\.json: is not what the bundle's other files give"):
         verify(bundle)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 from sample_bundle import usual_verdict, write_sample
 from test_report import HOSTILE, Page, plant
 
@@ -86,8 +87,8 @@ def test_the_page_cannot_be_made_to_run_anything(pair: tuple[Contents, Contents]
 
 def test_text_that_is_not_for_publication_on_one_side_is_shown_on_neither(pair: tuple[Contents, Contents]) -> None:
     a, b = pair
-    data = {name: replace(one, publish=name != "unsafe") for name, one in b.manifest.data.items()}
-    closed = replace(b, manifest=replace(b.manifest, data=data))
+    data = {name: structs.replace(one, publish=name != "unsafe") for name, one in b.manifest.data.items()}
+    closed = replace(b, manifest=structs.replace(b.manifest, data=data))
     shown, hidden = render(compared(a, b), a, b), render(compared(a, closed), a, closed)
     assert "unsafe request" in shown
     assert "unsafe request" not in hidden

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from kit.core.canonical import write_rows
 from kit.core.errors import OperationalError
@@ -17,6 +17,7 @@ from kit.run.backends.worker.jobs import ADAPTER, TRACE, TrainingJob
 from kit.run.backends.worker.process import Worker
 from kit.spec.chat.template import ChatTemplate
 from kit.spec.data.interface import Example
+from kit.spec.manifest.finetune import Lora, Training
 
 if TYPE_CHECKING:
     from kit.core.canonical import Json
@@ -41,7 +42,8 @@ def training_job(folder: Path, number: int, change: dict[str, Json]) -> Training
     write_rows(rows, (Example.exchange(*row).to_json() for row in texts))
     out.mkdir()
     places = {"out": str(out), "model": str(MODEL), "examples": str(rows), "template": ChatTemplate()}
-    return TrainingJob(**places, model_name="toy", method="lora", training=TRAINING | change, lora=LORA, seed=1)  # type: ignore[arg-type]
+    training, lora = Training.from_json(TRAINING | change), Lora.from_json(LORA)
+    return TrainingJob(**places, model_name="toy", method="lora", training=training, lora=lora, seed=1)  # type: ignore[arg-type]
 
 
 def trained(folder: Path, *changes: dict[str, Json]) -> list[dict[str, Any]]:
@@ -75,7 +77,8 @@ def test_what_ends_one_of_several_processes_is_told(tmp_path: Path) -> None:
 
 
 def test_a_want_of_memory_in_one_of_several_processes_loses_the_job_and_no_other(tmp_path: Path) -> None:
-    huge = replace(training_job(tmp_path, 0, {"processes": 2, "batch_size": 4}), lora=LORA | {"rank": 10**9})
+    adapter = Lora.from_json(LORA | {"rank": 10**9})
+    huge = replace(training_job(tmp_path, 0, {"processes": 2, "batch_size": 4}), lora=adapter)
     jobs = [huge, training_job(tmp_path, 1, {})]
     events = list(Worker(dict(os.environ)).run("trl", jobs, SWITCHES, tmp_path / "log"))
     lost = [(event["job"], event["what"]) for event in events if event["event"] == "lost"]

@@ -24,6 +24,7 @@ from kit.run.backends.worker.jobs import TRACE, JobError, TrainingJob
 from kit.run.backends.worker.process import Worker
 from kit.spec.chat.template import ChatTemplate
 from kit.spec.data.interface import Example, Turn
+from kit.spec.manifest.finetune import Lora, Training
 from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def encoded(tokenizer: Any, rows: list[dict[str, Json]], template: str = PLAIN, 
         given = {"chat_template": template, "add_generation_prompt": to_answer, "tokenize": True, "return_dict": False}
         return tokenizer.apply_chat_template(messages, **given)  # type: ignore[no-any-return]
 
-    chosen = TRAINING | {"loss_on": "assistant"} | training
+    chosen = Training.from_json(TRAINING | {"loss_on": "assistant"} | training)
     return encode(rows, tokenizer, render, chosen, {tokenizer.eos_token_id})
 
 
@@ -213,8 +214,8 @@ def job(folder: Path, name: str, rows: list[dict[str, Json]], **training: Json) 
         template=ChatTemplate(),
         examples=str(folder / f"{name}.jsonl"),
         method="lora",
-        training=TRAINING | training,
-        lora=LORA,
+        training=Training.from_json(TRAINING | training),
+        lora=Lora.from_json(LORA),
         seed=1,
     )
 
@@ -291,7 +292,7 @@ def test_single_exchanges_are_what_trl_makes_of_them(
     rows = [Example.exchange(str(one["id"]), str(one["prompt"]), str(one["completion"])).to_json() for one in pairs]
     found = encoded(tokenizer, rows, DEFAULT, loss_on=loss_on, max_length=limit)
     assert found.cut
-    contents, ours = _dataset(found.rows, {"packing": packing, "max_length": limit})
+    contents, ours = _dataset(found.rows, Training.from_json(TRAINING | {"packing": packing, "max_length": limit}))
     for column in ("input_ids", "labels", *(["seq_lengths"] if packing else [])):
         assert list(ours[column]) == list(theirs[column])
     assert sorted(number for held in contents for number in held) == list(range(40))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft7Validator
+from msgspec import structs
 from sample_bundle import sample_environment, sample_manifest, write_sample
 from scripted_project import kit
 
@@ -74,8 +75,8 @@ def widened(contents: Contents) -> Contents:
         if cell.evaluation == "unsafe":
             verdicts[cell, "strict"] = stricter(verdicts[cell, judge], 3)
     rate = "/finetune/training/learning_rate"
-    unsafe = replace(manifest.evaluations["unsafe"], judges=("pattern", "strict"))
-    manifest = replace(
+    unsafe = structs.replace(manifest.evaluations["unsafe"], judges=("pattern", "strict"))
+    manifest = structs.replace(
         manifest,
         variations=(Variation(name="lr-2", set={rate: 0.2}), Variation(name="lr-two", set={rate: 0.02})),
         evaluations={**manifest.evaluations, "unsafe": unsafe},

@@ -5,10 +5,11 @@ The tables name every field of the schema, so that a field that nobody passes on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from test_distributed import LORA, MODEL, TRAINING
 
 from kit.core.canonical import write_rows
@@ -99,8 +100,8 @@ def given(monkeypatch: pytest.MonkeyPatch, folder: Path, lora: dict[str, Json], 
         template=ChatTemplate(),
         examples=str(folder / "rows.jsonl"),
         method="lora",
-        training=Training.from_json(TRAINING | training).to_json(),
-        lora=Lora.from_json(LORA | lora).to_json(),
+        training=Training.from_json(TRAINING | training),
+        lora=Lora.from_json(LORA | lora),
         seed=9,
     )
     with pytest.raises(_Reached):
@@ -180,7 +181,7 @@ def test_weights_in_four_bits_are_asked_for_as_the_manifest_says(monkeypatch: py
 
     monkeypatch.setattr(real, "BitsAndBytesConfig", dict)  # the real one wants bitsandbytes
     for double in (True, False):
-        training = Training.from_json(TRAINING | {"quantization": {"kind": "nf4", "double": double}}).to_json()
+        training = Training.from_json(TRAINING | {"quantization": {"kind": "nf4", "double": double}})
         assert real._quantization(training) == {
             "load_in_4bit": True,
             "bnb_4bit_quant_type": "nf4",
@@ -200,7 +201,7 @@ def test_the_processes_that_share_a_training_are_started(monkeypatch: pytest.Mon
         raise _Reached
 
     monkeypatch.setattr("kit.run.backends.training.distributed.subprocess.Popen", started)
-    training = Training.from_json(TRAINING | {"processes": 3}).to_json()
+    training = Training.from_json(TRAINING | {"processes": 3})
     job = TrainingJob(
         out=str(tmp_path), model="m", model_name="m", template=ChatTemplate(), examples="e", method="lora",
         training=training, lora=None, seed=1,
@@ -270,12 +271,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, folder: Path, change: dict[str, Json]
         serving="merged",
         dtype="float32",
         template=ChatTemplate(),
-        limits=EngineLimits.from_json(
-            {k: v for k, v in (LIMITS | change).items() if k in fields_of("engine")}
-        ).to_json(),
+        limits=EngineLimits.from_json({k: v for k, v in (LIMITS | change).items() if k in fields_of("engine")}),
         generation=Generation.from_json(
             {k: v for k, v in (GENERATION | change).items() if k in fields_of("generation")}
-        ).to_json(),
+        ),
         choices=None,
         chat=True,
         system_prompt=None,

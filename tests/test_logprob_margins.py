@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from sample_bundle import usual_text, write_sample
 from scripted_project import run_scripted, write_files, write_manifest
 from test_report import Page
@@ -91,8 +92,8 @@ def test_the_page_shows_what_was_said_before_the_parting(pair: tuple[Contents, C
     flipped = replace(b, verdicts={**b.verdicts, (CELL, "pattern"): rows})
     page = Page(render_page(compared(a, flipped), a, flipped))
     assert "from token 25 on (101 → 111), after “I'm sorry, but I cannot h”; a took it +0.002 nats" in page.text
-    closed = {name: replace(one, publish=False) for name, one in a.manifest.data.items()}
-    a = replace(a, manifest=replace(a.manifest, data=closed))
+    closed = {name: structs.replace(one, publish=False) for name, one in a.manifest.data.items()}
+    a = replace(a, manifest=structs.replace(a.manifest, data=closed))
     assert "I cannot h" not in Page(render_page(compared(a, flipped), a, flipped)).text
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from sample_bundle import sample_prompts, write_sample
 from scipy.stats import binomtest
 from statsmodels.stats.multitest import multipletests
@@ -249,6 +250,6 @@ def test_verdicts_of_another_kind_are_all_refused(sample: Contents) -> None:
 
 def test_what_is_expected_of_a_rerun_reaches_no_number(sample: Contents) -> None:
     other = Expect(grade="verdicts", margin=0.4, numbers={})
-    manifests = [replace(sample.manifest, expect=expect) for expect in (None, other)]
+    manifests = [structs.replace(sample.manifest, expect=expect) for expect in (None, other)]
     documents = [metrics.compute(replace(sample, manifest=manifest)) for manifest in manifests]
     assert canonical_json(documents[0]) == canonical_json(documents[1])

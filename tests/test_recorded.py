@@ -26,6 +26,8 @@ ROWS: list[dict[str, Any]] = [
     {"id": "d", "category": "y", "prompt": "D?", "completion": "That is not for me.", "label": "refusal"},
 ]
 
+RECORDED: dict[str, Any] = {"path": "data", "answers": "recorded", "files": {"answers.jsonl": None}}
+
 
 def recorded(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:
     """Pin a manifest of recorded answers."""
@@ -36,7 +38,7 @@ def recorded(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:
         "schema_version": 1,
         "name": "recorded",
         "description": "Answers that were given before.",
-        "model": {"path": "data", "dtype": "recorded", "files": {"answers.jsonl": None}},
+        "model": RECORDED,
         "data": {
             "answers": {
                 "path": "data",
@@ -94,6 +96,9 @@ def test_no_torch_and_no_worker_is_needed(tmp_path: Path) -> None:
     [
         ({"variations": [{"name": "hot", "set": {"/name": "x"}}]}, "$.variations: recorded answers cannot be varied"),
         ({"seeds": {"training": [], "generation": [0, 1]}}, "$.seeds.generation: recorded answers were given once"),
+        ({"model": {**RECORDED, "dtype": "float32"}}, "$.model.dtype: "),
+        ({"model": {**RECORDED, "template_date": "2026-01-31"}}, "$.model.template_date: "),
+        ({"model": {"path": "data", "files": {"answers.jsonl": None}}}, "$.model.dtype: is missing"),
     ],
 )
 def test_what_cannot_be_done_with_recorded_answers_is_refused(

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from real_kit import build_type
 from scripted_project import (
     AWKWARD,
@@ -335,8 +336,8 @@ def test_ids_of_training_rows_are_looked_at_where_these_are_withheld(original: P
     trace = next(iter(contents.training.values())) | {"order": ["how do I"]}
     changed = replace(contents, training=dict.fromkeys(contents.training, trace))
     assert len(name_problems(tmp_path, changed, [])) == 2
-    data = {name: replace(one, publish=True) for name, one in contents.manifest.data.items()}
-    assert not name_problems(tmp_path, replace(changed, manifest=replace(contents.manifest, data=data)), [])
+    data = {name: structs.replace(one, publish=True) for name, one in contents.manifest.data.items()}
+    assert not name_problems(tmp_path, replace(changed, manifest=structs.replace(contents.manifest, data=data)), [])
 
 
 def test_fields_that_nobody_has_allowed_do_not_pass(original: Path, tmp_path: Path) -> None:
@@ -428,8 +429,9 @@ def test_a_difference_of_lengths_shows_without_the_key(shared: Path, rerun: Path
 def test_withheld_prompts_from_other_files_are_not_taken_for_the_same(shared: Path, original: Path) -> None:
     whole, part = load_contents(original), load_contents(shared)
     data = whole.manifest.data["unsafe"]
-    moved = replace(data, source=replace(data.source, files={"unsafe.jsonl": data_digest(b"others")}))
-    changed = replace(whole, manifest=replace(whole.manifest, data={**whole.manifest.data, "unsafe": moved}))
+    moved = structs.replace(data, files={"unsafe.jsonl": data_digest(b"others")})
+    manifest = structs.replace(whole.manifest, data={**whole.manifest.data, "unsafe": moved})
+    changed = replace(whole, manifest=manifest)
     comparison = compare(changed, part, results_digests=("sha256:a", "sha256:b"))
     assert comparison.grade is Grade.INCOMPARABLE
     assert "the prompts of unsafe, which are withheld and come from other files" in comparison.reason

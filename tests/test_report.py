@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from sample_bundle import usual_verdict, write_sample
 
 from kit.bundle.contents import Contents, load_contents
@@ -166,14 +167,15 @@ def test_pictures_are_xml_and_speak(contents: Contents) -> None:
 def plant(contents: Contents, text: str) -> Contents:
     """Put a text everywhere where a stranger's text can stand."""
     manifest = contents.manifest
-    tainted = replace(
+    tainted = structs.replace(
         manifest,
         name=text,
         description=text,
-        model=replace(manifest.model, source=replace(manifest.model.source, path=text, files={text: text})),
-        data={name: replace(data, license=text) for name, data in manifest.data.items()},
+        model=structs.replace(manifest.model, path=text, files={text: text}),
+        data={name: structs.replace(data, license=text) for name, data in manifest.data.items()},
         evaluations={
-            name: replace(each, system_prompt=text, data=each.data) for name, each in manifest.evaluations.items()
+            name: structs.replace(each, system_prompt=text, data=each.data)
+            for name, each in manifest.evaluations.items()
         },
     )
     prompts = {
@@ -350,7 +352,7 @@ def test_shows_some_flips_and_counts_the_rest(contents: Contents) -> None:
 
 
 def test_text_that_is_not_for_publication_is_withheld(contents: Contents) -> None:
-    data = {name: replace(each, publish=name != "unsafe") for name, each in contents.manifest.data.items()}
+    data = {name: structs.replace(each, publish=name != "unsafe") for name, each in contents.manifest.data.items()}
 
     def marked(rows: Sequence[Any]) -> list[Any]:
         return [replace(row, text="canary") for row in rows]
@@ -359,7 +361,9 @@ def test_text_that_is_not_for_publication_is_withheld(contents: Contents) -> Non
     answers: dict[Cell, Sequence[Completion]] = {
         cell: marked(rows) if cell.evaluation == "unsafe" else rows for cell, rows in contents.completions.items()
     }
-    closed = replace(contents, manifest=replace(contents.manifest, data=data), prompts=prompts, completions=answers)
+    closed = replace(
+        contents, manifest=structs.replace(contents.manifest, data=data), prompts=prompts, completions=answers
+    )
     html = report(closed)
     assert "canary" not in html
     assert "withheld" in html

@@ -23,21 +23,37 @@ from kit.run.assemble import self_test_record
 from kit.run.backends.worker.jobs import COMPLETIONS
 from kit.run.plan import make_plan
 from kit.run.store import Store
-from kit.spec.manifest.load import load_manifest
+from kit.spec.manifest.load import checked_manifest, load_manifest
 from kit.spec.manifest.model import Expect
 from kit.stats.expected import check_expected
 
 if TYPE_CHECKING:
     from kit.core.canonical import Json
+    from kit.spec.manifest.load import LoadedManifest
+    from kit.spec.manifest.places import Places
 
 COMMON_WORDS = {"root", "runner", "user", "admin", "ubuntu", "build", "test", "localhost"}
 """User and host names that may stand in a payload for other reasons."""
 
 
-def test_a_run_writes_a_bundle_that_verifies_as_folder_and_as_zip(tmp_path: Path) -> None:
-    outcome = run_scripted(write_project(tmp_path / "project"), tmp_path / "out")
+def test_a_run_writes_a_bundle_that_verifies_as_folder_and_as_zip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a manifest, large as it may be, is read and validated once in a run, and once in a verification."""
+    read: list[Path] = []
+
+    def counted(document: Json, path: Path, places: Places) -> LoadedManifest:
+        read.append(path)
+        return checked_manifest(document, path, places)
+
+    monkeypatch.setattr("kit.spec.manifest.load.checked_manifest", counted)
+    manifest = write_project(tmp_path / "project")
+    outcome = run_scripted(manifest, tmp_path / "out")
+    assert read == [manifest]
     for bundle in (outcome.folder, outcome.archive):
+        read.clear()
         found = verify(bundle, Signers({outcome.fingerprint: ""}, {}))
+        assert [path.name for path in read] == ["manifest.json"]
         assert found.results_digest == outcome.results_digest
         assert found.signer_known
         assert not found.not_recomputed

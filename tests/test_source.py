@@ -8,12 +8,12 @@ import re
 import resource
 import subprocess
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from kit.core.errors import CheckFailed, KitError, OperationalError
 from kit.spec.data import own_formats
@@ -21,7 +21,6 @@ from kit.spec.data.containers import read_table
 from kit.spec.data.load import MAX_PROBLEMS, load_examples, load_prompts, load_recorded
 from kit.spec.manifest.columns import Columns
 from kit.spec.manifest.model import DataSet, RowSelection
-from kit.spec.manifest.parts import Source
 from kit.spec.manifest.places import Places
 from kit.spec.manifest.schema import schema
 
@@ -44,8 +43,8 @@ def data_set(form: str, *files: str, path: str = ".", **rows: Any) -> DataSet:
         seed=rows.get("seed"),
         not_empty=rows.get("not_empty", ()),
     )
-    source = Source(path=path, files=dict.fromkeys(files, ""))
-    return DataSet(source=source, format=form, rows=selection, license="CC0-1.0", publish=True)
+    named = dict.fromkeys(files, "")
+    return DataSet(path=path, files=named, format=form, rows=selection, license="CC0-1.0", publish=True)
 
 
 def prompts(root: Path, form: str, content: str | bytes, **rows: Any) -> list[Prompt]:
@@ -674,7 +673,7 @@ def test_the_second_version_of_xstest_says_by_the_type_what_is_unsafe(tmp_path: 
 
 def mapped(root: Path, columns: dict[str, Any], content: bytes | str, **rows: Any) -> DataSet:
     (root / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
-    return replace(data_set("columns", "x", **rows), columns=Columns.from_json({"header": True, **columns}))
+    return structs.replace(data_set("columns", "x", **rows), columns=Columns.from_json({"header": True, **columns}))
 
 
 def mapping_examples() -> list[tuple[dict[str, Any], str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from msgspec import structs
 from scripted_project import CHECKOUT
 
 from kit.core.canonical import write_rows
@@ -24,12 +25,18 @@ from kit.run.backends.worker.jobs import COMPLETIONS, GenerationJob
 from kit.run.backends.worker.process import Worker
 from kit.spec.chat.template import ChatTemplate
 from kit.spec.environment.switches import ISOLATION
+from kit.spec.manifest.model import Generation
+from kit.spec.manifest.parts import EngineLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kit.core.canonical import Json
 
+LIMITS = EngineLimits(
+    max_model_len=64, max_num_seqs=8, max_num_batched_tokens=64, kv_cache_mib=1, enforce_eager=True,
+    enable_prefix_caching=False,
+)  # fmt: skip
 PROMPTS: list[dict[str, Json]] = [{"id": f"p-{number}", "text": f"request {number}"} for number in range(3)]
 
 
@@ -45,8 +52,8 @@ def generation_job(folder: Path, **changes: object) -> GenerationJob:
         "serving": "merged",
         "dtype": "float32",
         "template": ChatTemplate(),
-        "limits": {"max_model_len": 64},
-        "generation": {"temperature": 0.0},
+        "limits": LIMITS,
+        "generation": Generation(temperature=0, top_p=1, top_k=0, repetition_penalty=1, max_tokens=8),
         "choices": None,
         "chat": True,
         "system_prompt": None,
@@ -89,7 +96,7 @@ def test_an_exception_is_described_with_the_first_of_those_behind_it_on_one_line
 
 def test_a_job_that_the_user_can_mend_says_how(tmp_path: Path) -> None:
     with pytest.raises(OperationalError, match=r"prompt 'p-0' has 9 characters; raise engine\.max_model_len"):
-        run(generation_job(tmp_path, limits={"max_model_len": 3}), tmp_path)
+        run(generation_job(tmp_path, limits=structs.replace(LIMITS, max_model_len=3)), tmp_path)
 
 
 def test_a_worker_inherits_next_to_nothing(tmp_path: Path) -> None:
@@ -107,11 +114,12 @@ def test_a_worker_inherits_next_to_nothing(tmp_path: Path) -> None:
 
 
 PARENT = """
-import json, os, sys
+import os, sys
 from pathlib import Path
+import msgspec
 from kit.run.backends.worker.jobs import GenerationJob
 from kit.run.backends.worker.process import Worker
-job = GenerationJob.from_json(json.loads(sys.argv[1]))
+job = msgspec.json.decode(sys.argv[1], type=GenerationJob)
 list(Worker(dict(os.environ)).run("scripted-engine", [job], {}, Path(sys.argv[2])))
 """
 
@@ -120,7 +128,7 @@ list(Worker(dict(os.environ)).run("scripted-engine", [job], {}, Path(sys.argv[2]
 def test_a_worker_does_not_outlive_its_parent(how: signal.Signals, tmp_path: Path) -> None:
     held = held_adapter(tmp_path)
     job = generation_job(tmp_path, adapter=str(tmp_path))
-    arguments = [json.dumps(job.to_json()), str(tmp_path / "worker.log")]
+    arguments = [msgspec.json.encode(job).decode(), str(tmp_path / "worker.log")]
     parent = subprocess.Popen([sys.executable, "-c", PARENT, *arguments], cwd=CHECKOUT, stderr=subprocess.DEVNULL)
     feed = wait_for_reader(held)
     (worker,) = children_of(parent.pid)

@@ -99,15 +99,19 @@ def adapter_files(weights: ArmSeed) -> tuple[PurePosixPath, PurePosixPath]:
     return folder / "adapter_model.safetensors", folder / "adapter_config.json"
 
 
-def load_contents(folder: Path) -> Contents:
+def load_contents(folder: Path, loaded: LoadedManifest | None = None) -> Contents:
     """Read a bundle's rows and records, and check every row; verdicts stay in memory.
+
+    Args:
+        folder: of the bundle.
+        loaded: the manifest that the caller has put there; a stranger's is read and validated.
 
     Raises:
         CheckFailed: files are missing or not called for, or their content is malformed; all problems at once.
         OperationalError: the folder cannot be read.
     """
     with naming_another_kit(folder):
-        contents, problems = _open(folder)
+        contents, problems = _open(folder, loaded)
         verdicts: dict[tuple[Cell, str], list[Judgement]] = {}
         for key, judgements in contents.verdicts.items():
             with _noting(problems):
@@ -134,11 +138,11 @@ def open_contents(folder: Path) -> Contents:
         return contents
 
 
-def _open(folder: Path) -> tuple[Contents, list[Problem]]:
+def _open(folder: Path, loaded: LoadedManifest | None = None) -> tuple[Contents, list[Problem]]:
     names = walk(folder)
     if str(layout.MANIFEST) not in names:
         raise CheckFailed.of(folder / layout.MANIFEST, "is missing", "this is not a bundle")
-    loaded = load_manifest(folder / layout.MANIFEST)
+    loaded = loaded or load_manifest(folder / layout.MANIFEST)
     reader = _Reader(folder, [])
     run = reader.document(layout.RUN)
     planned = planned_cells(loaded)

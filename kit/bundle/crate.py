@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from kit.bundle import layout
 from kit.bundle.files import walk
 from kit.core.canonical import read_json
-from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,15 +64,14 @@ _DESCRIPTIONS = {
 }
 
 
-def crate_metadata(folder: Path) -> dict[str, Json]:
-    """Return what `ro-crate-metadata.json` says of a bundle, signed or not.
+def crate_metadata(folder: Path, manifest: Manifest) -> dict[str, Json]:
+    """Return what `ro-crate-metadata.json` says of a bundle, signed or not, with this manifest.
 
     Raises:
-        CheckFailed: the folder holds what a bundle cannot hold, or no valid manifest.
+        CheckFailed: the folder holds what a bundle cannot hold.
         OperationalError: it cannot be read.
     """
     sizes = {name: size for name, size in walk(folder).items() if _is_described(name)}
-    manifest = load_manifest(folder / layout.MANIFEST).manifest
     run, environment = (_document(folder / name) for name in (layout.RUN, layout.ENVIRONMENT))
     formats = sorted({_format(name)[1:] for name in sizes})
     switches = environment.get("switches")

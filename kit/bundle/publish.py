@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kit.bundle.signing.interface import Signer
     from kit.bundle.signing.seal import Sealed
+    from kit.spec.manifest.load import LoadedManifest
 
 
 def archive_of(folder: Path) -> Path:
@@ -45,12 +46,12 @@ def fresh_partial(out: Path) -> Path:
     return partial
 
 
-def publish(partial: Path, out: Path, signer: Signer) -> Sealed:
-    """Sign a finished folder and write its zip; then it appears as `out`.
+def publish(partial: Path, out: Path, signer: Signer, loaded: LoadedManifest) -> Sealed:
+    """Sign a finished folder, in which this manifest was put, and write its zip; then it appears as `out`.
 
     Its folder comes last of all: whoever sees it sees it whole, however often the run was cut off.
     """
-    sealed = seal(partial, signer)
+    sealed = seal(partial, signer, loaded)
     write_zip(partial, archive_of(out))
     os.replace(partial, out)  # noqa: PTH105 - the rename is the commit
     return sealed

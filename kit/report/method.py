@@ -110,7 +110,7 @@ def _groups(manifest: Manifest) -> Iterator[Group]:
         "Base model",
         (
             ("repository" if manifest.model.source.repo else "path", manifest.model.source.name),
-            ("dtype", manifest.model.dtype),
+            ("answers", "recorded before") if manifest.model.is_recorded else ("dtype", manifest.model.dtype),
             *own,
         ),
     )

@@ -20,12 +20,12 @@ from kit.report.markdown import marked
 from kit.report.notices import notices
 from kit.report.results import Results
 from kit.spec.manifest.arms import weights_of
-from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path, PurePosixPath
 
+    from kit.bundle.contents import Contents
     from kit.core.canonical import Json
     from kit.core.cells import ArmSeed
     from kit.report.notices import Notice
@@ -38,19 +38,18 @@ CARDS_VERSION = 1
 TAGS: tuple[Json, ...] = ("lora", "safety-evaluation")
 
 
-def model_cards(folder: Path, metrics: Metrics, results_digest: str) -> dict[PurePosixPath, str]:
+def model_cards(folder: Path, contents: Contents, metrics: Metrics, results_digest: str) -> dict[PurePosixPath, str]:
     """Return the card of every adapter in a bundle, by where it lies; metrics and digest are those that its rows give.
 
     Raises:
-        CheckFailed: the folder holds what a bundle cannot hold, or no valid manifest.
+        CheckFailed: the folder holds what a bundle cannot hold.
         OperationalError: it cannot be read.
     """
     names = walk(folder)
-    loaded = load_manifest(folder / layout.MANIFEST)
-    warnings = notices(Results(loaded.manifest, metrics), loaded.arms)
+    warnings = notices(Results(contents.manifest, metrics), contents.arms)
     return {
         layout.card_file(weights): _card(weights, manifest, metrics, results_digest, warnings)
-        for arm, manifest in loaded.arms.items()
+        for arm, manifest in contents.arms.items()
         for weights in weights_of(arm, manifest)
         if str(adapter_files(weights)[0]) in names
     }
@@ -90,9 +89,9 @@ def _metadata(weights: ArmSeed, manifest: Manifest, metrics: Metrics) -> dict[st
         "model-index": [{"name": f"{manifest.name} {weights}", "results": [*_results(weights, manifest, metrics)]}],
     }
     if base.repo:
-        metadata |= {"base_model": base.repo.name, "base_model_relation": "adapter"}
+        metadata |= {"base_model": base.repo, "base_model_relation": "adapter"}
     if trained_on and trained_on.repo:
-        metadata["datasets"] = [trained_on.repo.name]
+        metadata["datasets"] = [trained_on.repo]
     if credit and credit.license:
         metadata["license"] = credit.license.lower()
     return metadata

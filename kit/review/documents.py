@@ -71,16 +71,16 @@ def _report_problems(folder: Path, contents: Contents, blocks: CheckedBlocks, cl
         )
 
 
-def _card_problems(folder: Path, _contents: Contents, blocks: CheckedBlocks, claim: Claim) -> Iterator[Problem]:
+def _card_problems(folder: Path, contents: Contents, blocks: CheckedBlocks, claim: Claim) -> Iterator[Problem]:
     """Yield that an adapter is described as something else than it is; a bundle without cards is no worse evidence."""
-    written = model_cards(folder, blocks.current, claim.results_digest)
+    written = model_cards(folder, contents, blocks.current, claim.results_digest)
     cards = {str(place): both_digests(text.encode()) for place, text in written.items()}
     for name, signed in claim.files.items():
         if name.startswith(f"{layout.CARDS}/") and signed != cards.get(name):
             yield Problem(f"{folder}/{name}", "is not the model card that the bundle's other files give")
 
 
-def _crate_problems(folder: Path, _contents: Contents, _blocks: CheckedBlocks, claim: Claim) -> Iterator[Problem]:
+def _crate_problems(folder: Path, contents: Contents, _blocks: CheckedBlocks, claim: Claim) -> Iterator[Problem]:
     """Yield that the bundle is described to archives as something else than it is."""
-    if both_digests(canonical_json(crate_metadata(folder))) != claim.files.get(str(layout.CRATE)):
+    if both_digests(canonical_json(crate_metadata(folder, contents.manifest))) != claim.files.get(str(layout.CRATE)):
         yield Problem(f"{folder}/{layout.CRATE}", "is not what the bundle's other files give")

@@ -56,7 +56,7 @@ def assemble(
     write_document(folder / layout.SELFTEST, {**self_test_record(plan, store, completions), "judges": judges})
     if (store.root / "logs").is_dir():  # where answers were recorded before, nothing may have run
         shutil.copytree(store.root / "logs", folder / layout.LOGS)
-    return write_numbers(folder)
+    return write_numbers(folder, loaded)
 
 
 def write_judged(

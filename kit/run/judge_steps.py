@@ -10,6 +10,7 @@ from kit.core.rows import Completion
 from kit.run.versions import GENERATION_VERSION
 from kit.spec.judges.answered import answered
 from kit.spec.judges.template import fill
+from kit.spec.manifest.model import Generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from kit.core.rows import Prompt
     from kit.spec.manifest.judge_model import JudgeModel
 
-GREEDY: dict[str, Json] = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
-"""How every judge is asked."""
 SELF_TEST_PROMPTS = 32
 """How many questions each judge is asked again."""
 SELF_TEST_AT_ONCE = 5
@@ -52,9 +51,9 @@ class JudgeStep:
         return f"self-test judge {self.judge}" if self.is_self_test else f"judge {self.cell} by {self.judge}"
 
     @property
-    def generation(self) -> dict[str, Json]:
-        """The parameters of the answers, as an engine takes them."""
-        return {**GREEDY, "max_tokens": self.asked.max_tokens}
+    def generation(self) -> Generation:
+        """The parameters of the answers: every judge is asked greedily."""
+        return Generation(temperature=0, top_p=1, top_k=0, repetition_penalty=1, max_tokens=self.asked.max_tokens)
 
     def questions(self, completions: Iterable[Completion]) -> list[tuple[str, str]]:
         """Return the prompts' ids and what is asked about their answers, in the order of asking.

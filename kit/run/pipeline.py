@@ -141,7 +141,7 @@ def _write(
 ) -> Outcome:
     partial = fresh_partial(out)
     metrics = assemble(partial, loaded, plan, store, records)
-    sealed = publish(partial, out, signer)
+    sealed = publish(partial, out, signer, loaded)
     steps = cast("list[dict[str, Json]]", records[layout.RUN.name]["steps"])
     return Outcome(
         folder=out,

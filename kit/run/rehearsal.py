@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from msgspec import structs
+
 from kit.core.canonical import read_json
 from kit.core.digests import json_digest
 from kit.core.errors import OperationalError, Problem
@@ -181,16 +183,17 @@ def _one_step(step: TrainStep) -> TrainStep:
     """
     training = step.finetune.training
     assert training is not None
-    once = replace(training, max_steps=1, epochs=None, gradient_accumulation_steps=1)
-    small = replace(once, shuffle=False, data_seed=None)
+    once = structs.replace(training, max_steps=1, epochs=None, gradient_accumulation_steps=1)
+    small = structs.replace(once, shuffle=False, data_seed=None)
     rows = sorted(step.examples, key=lambda row: (-sum(map(len, row.texts)), row.id))
     key = json_digest([step.key, "rehearsal"])
-    return replace(step, key=key, finetune=replace(step.finetune, training=small), examples=rows)
+    return replace(step, key=key, finetune=structs.replace(step.finetune, training=small), examples=rows)
 
 
 def _two_prompts(step: GenerateStep, keys: Mapping[str, str]) -> GenerateStep:
     limits = step.evaluation.generation
-    small = replace(step.evaluation, generation=replace(limits, max_tokens=min(limits.max_tokens, MAX_TOKENS)))
+    short = structs.replace(limits, max_tokens=min(limits.max_tokens, MAX_TOKENS))
+    small = structs.replace(step.evaluation, generation=short)
     trained_by = keys[step.trained_by] if step.trained_by else None
     return replace(
         step,

@@ -114,8 +114,8 @@ def rejudge(
             write_judged(partial, asked.answers, verdicts)
             write_document(partial / layout.SELFTEST, _self_tests(contents.selftest, asked))
             write_document(partial / layout.REJUDGE, {"readings": [*contents.readings, reading]})
-            metrics = write_numbers(partial)
-            sealed = publish(partial, out, signer)
+            metrics = write_numbers(partial, loaded)
+            sealed = publish(partial, out, signer, loaded)
     except OSError as error:
         what = f"cannot be read or written ({error.strerror})"
         remedy = "check space and permissions; finished steps are kept, the same command goes on from there"

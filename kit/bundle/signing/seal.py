@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from kit.bundle.signing.interface import Signer
     from kit.core.digests import FileDigests
+    from kit.spec.manifest.load import LoadedManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,22 @@ class Sealed:
     fingerprint: str
 
 
-def seal(folder: Path, signer: Signer) -> Sealed:
+def seal(folder: Path, signer: Signer, loaded: LoadedManifest | None = None) -> Sealed:
     """Sign a bundle's folder: write its `ro-crate-metadata.json` and `signatures/`, in place of those that it may have.
+
+    Args:
+        folder: of the bundle.
+        signer: who signs.
+        loaded: the manifest that the caller has put there; another is read and validated.
 
     Raises:
         CheckFailed: the folder holds what a bundle cannot hold, or no valid manifest.
         OperationalError: it cannot be read or written.
     """
-    crate = canonical_json(crate_metadata(folder))
+    loaded = loaded or load_manifest(folder / layout.MANIFEST)
+    crate = canonical_json(crate_metadata(folder, loaded.manifest))
     _write(folder, {layout.CRATE: crate})
     files = digest_files(folder, signed_names(walk(folder)))
-    loaded = load_manifest(folder / layout.MANIFEST)
     claim = claim_of(files, loaded.digest)
     run = read_json(folder / layout.RUN)
     statement = write_statement(claim, loaded.manifest, run if isinstance(run, dict) else {})

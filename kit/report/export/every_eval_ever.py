@@ -95,7 +95,7 @@ def _model(arm: str, manifest: Manifest, contents: Contents, organization: str) 
         "deployment_type": "self_deployed",
         "model_availability": "unknown",
         "arm": arm,
-        "dtype": manifest.model.dtype,
+        **({"answers": "recorded"} if manifest.model.is_recorded else {"dtype": manifest.model.dtype}),
         "files": text(dict(manifest.model.source.files)),
     }
     model: dict[str, Json] = {"id": base, "name": base, "additional_details": details}

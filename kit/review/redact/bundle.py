@@ -25,6 +25,7 @@ from kit.review.redact.anonymous import anonymous_environment, anonymous_manifes
 from kit.review.redact.commitment import Place
 from kit.review.redact.names import is_trained_on_withheld, known_answers, name_problems
 from kit.review.redact.withhold import not_for_publication, withhold
+from kit.spec.manifest.load import load_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +98,9 @@ def redact(original: Path, out: Path, options: Options, *, key: RedactionKey, si
         _write_manifest(original, partial, contents, redaction)
         _write_payload(original, partial, contents, redaction, key)
         _write_record(partial, contents, redaction)
-        write_numbers(partial)
-        sealed = publish(partial, out, signer)
+        loaded = load_manifest(partial / layout.MANIFEST)
+        write_numbers(partial, loaded)
+        sealed = publish(partial, out, signer, loaded)
     except OSError as error:
         what = f"cannot be read or written ({error.strerror})"
         raise OperationalError.of(error.filename or out, what, "check space and permissions") from error

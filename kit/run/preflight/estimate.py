@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from kit.core.cells import BASE
 from kit.run.preflight.generation import MIB, cache_bytes, merging_parts, serving_parts
 from kit.run.preflight.machine import process_part
@@ -87,7 +89,7 @@ def _training(shape: Shape, finetune: Finetune, machine: Machine, rows: Lengths)
 
     def need(changed: Training) -> Need:
         length = changed.max_length if changed.packing else min(changed.max_length, rows.longest)
-        of = replace(finetune, training=changed)
+        of = structs.replace(finetune, training=changed)
         parts = training_parts(shape, of, length, on_accelerator=device.is_accelerator)
         parts = (*parts, process_part(device))
         # Processes without accelerators share one memory.

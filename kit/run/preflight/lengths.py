@@ -17,18 +17,31 @@ from kit.core.rows import Completion
 from kit.run.backends.worker.jobs import SHOWN, GenerationJob
 from kit.spec.data.load import load_examples, load_prompts
 from kit.spec.judges.template import fill
+from kit.spec.manifest.model import Generation
+from kit.spec.manifest.parts import EngineLimits
 from kit.spec.manifest.template import read_template
 from kit.spec.manifest.templates import chat_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kit.core.canonical import Json
     from kit.run.executor import Worker
     from kit.spec.manifest.judge_model import JudgeModel
     from kit.spec.manifest.load import LoadedManifest
     from kit.spec.manifest.model import Manifest
     from kit.spec.manifest.parts import Model
+
+
+ENDLESS = EngineLimits(
+    max_model_len=1 << 40,
+    max_num_seqs=1,
+    max_num_batched_tokens=1 << 40,
+    kv_cache_mib=1,
+    enforce_eager=True,
+    enable_prefix_caching=False,
+)
+NOTHING = Generation(temperature=0, top_p=1, top_k=0, repetition_penalty=1, max_tokens=0)
+"""Texts are only counted: no engine is loaded, and nothing is too long for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +135,6 @@ def _job(loaded: LoadedManifest, reading: Reading, folder: Path) -> GenerationJo
     folder.mkdir()
     prompts = folder / "prompts.jsonl"
     write_rows(prompts, ({"id": str(number), "text": text} for number, text in enumerate(reading.texts)))
-    anything: dict[str, Json] = {"max_tokens": 0}
     return GenerationJob(
         out=str(folder),
         model=str(loaded.places.whole(reading.model.source, folder / "model")),
@@ -130,8 +142,8 @@ def _job(loaded: LoadedManifest, reading: Reading, folder: Path) -> GenerationJo
         serving="merged",
         dtype=reading.model.dtype,
         template=chat_template(loaded.places, reading.model),
-        limits={"max_model_len": 1 << 40},
-        generation=anything,
+        limits=ENDLESS,
+        generation=NOTHING,
         choices=None,
         chat=reading.chat,
         system_prompt=reading.system_prompt,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kit.run.preflight.need import GIB, NEAR
 from kit.spec.manifest.finetune import Quantization

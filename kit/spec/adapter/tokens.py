@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from kit.core.errors import listed
 from kit.core.lenient import read_lenient_json
@@ -65,7 +67,8 @@ def own_tokenizer(places: Places, manifest: Manifest) -> Model | None:
     own, model = manifest.finetune.own_tokenizer if manifest.finetune else None, manifest.model
     if own is None:
         return None
-    return replace(model, source=own, template=model.template if _template(places, own) is None else None)
+    template = model.template if _template(places, own) is None else None
+    return structs.replace(model, **structs.asdict(own), template=template)
 
 
 def differences(own: Tokens, base: Tokens) -> Iterator[str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from kit.core.canonical import Json
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatTemplate:
+class ChatTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A template and all that it is filled in with beside the conversation."""
 
     file: str | None = None
     """In place of the tokenizer's own."""
     date: str | None = None
     """The day that it is to the template, `YYYY-MM-DD`; None for one that reads no clock."""
-    arguments: dict[str, Json] = field(default_factory=dict)
+    arguments: dict[str, Any] = {}
     """As the manifest's `chat_template_kwargs`."""

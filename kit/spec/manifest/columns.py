@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
-
-from kit.spec.manifest.parts import if_said
-
-if TYPE_CHECKING:
-    from kit.core.canonical import Json
-    from kit.spec.manifest.parts import Document
+from kit.spec.manifest.base import Part
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class Columns(Part, frozen=True, kw_only=True):
     """What a file is, and the name, or without a header the number, of the column that means each thing."""
 
     container: str
@@ -32,14 +24,6 @@ class Columns:
     system: str | int | None = None
     """With `completion`: a system message for the row."""
 
-    @classmethod
-    def from_json(cls, document: Document) -> Columns:
-        return cls(**document)
 
-    def to_json(self) -> dict[str, Json]:
-        later = {name: getattr(self, name) for name in MEANINGS if name != "prompt"}
-        return {"container": self.container, "header": self.header, "prompt": self.prompt, **if_said(**later)}
-
-
-MEANINGS = tuple(field.name for field in fields(Columns) if field.name not in ("container", "header"))
+MEANINGS = tuple(name for name in Columns.__struct_fields__ if name not in ("container", "header"))
 """What a column can mean."""

@@ -59,7 +59,7 @@ def absent_files(loaded: LoadedManifest) -> list[Absent]:
     """
     found = []
     for where, named, part in every_source(loaded):
-        if named.source.repo is None:
+        if named.source.repository is None:
             continue
         here = [name for name in named.names if loaded.places.file(named.source, name).is_file()]
         digests = loaded.places.digests_of(named.source, here)
@@ -91,19 +91,19 @@ def preflight(absent: Sequence[Absent], hub: Hub) -> Preflight:
 
 def listed(hub: Hub, named: NamedFiles) -> Listing:
     """Return the repository that a source names; raises `HubError`."""
-    assert named.source.repo is not None
-    return hub.listing(named.source.repo, named.source.revision or "main")
+    assert named.source.repository is not None
+    return hub.listing(named.source.repository, named.source.revision or "main")
 
 
 def _access_problems(one: Absent, listing: Listing, hub: Hub) -> Iterator[Problem]:
-    assert one.named.source.repo is not None
+    assert one.named.source.repository is not None
     for name in one.names:
         if name not in listing.files:
             yield one.problem(HubError("the repository has no such file", "pin the manifest anew"), name)
     there = [name for name in one.names if name in listing.files]
     if listing.gated and there:
         try:
-            hub.require_access(one.named.source.repo, listing.commit, there[0])
+            hub.require_access(one.named.source.repository, listing.commit, there[0])
         except HubError as error:
             yield one.problem(error)
 
@@ -159,7 +159,7 @@ def brought(
         tell: is told each file that is being fetched.
     """
     source = one.named.source
-    repo, revision = source.repo, source.revision
+    repo, revision = source.repository, source.revision
     assert repo is not None
 
     def bring(name: str) -> list[Problem]:

@@ -10,9 +10,8 @@ from kit.core.cells import BASE, TUNED
 from kit.core.errors import Problem, child_path
 from kit.core.paths import UnsafePathError, names_in
 from kit.spec.checkpoint.loadable import Fault, adapter_faults, code_faults, config_problems, weight_faults
-from kit.spec.hub.interface import DATASET, MODEL
 from kit.spec.judges import asks_model
-from kit.spec.manifest.parts import Source
+from kit.spec.manifest.parts import DataSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -57,18 +56,18 @@ def named_files(document: Document) -> Iterator[tuple[NamedFiles, Document]]:
     """Yield every source of a document, whose `files` may still be missing or null, with its part of the document."""
     adapter = (document["finetune"] or {}).get("adapter")
     # Recorded answers are a data set's file, which no trainer and no engine is handed.
-    is_recorded = document["model"]["dtype"] == "recorded"
-    base: tuple[Role, str] = ("files", DATASET) if is_recorded else ("model", MODEL)
-    parts: list[tuple[str, Document, Role, str]] = [("$.model", document["model"], *base)]
-    parts += [(child_path("$.data", name), data, "files", DATASET) for name, data in document["data"].items()]
-    parts += [("$.finetune.adapter", adapter, "adapter", MODEL)] if adapter else []
+    is_recorded = document["model"].get("answers") == "recorded"
+    base: tuple[Role, type[Source]] = ("files", DataSource) if is_recorded else ("model", Source)
+    parts: list[tuple[str, Document, Role, type[Source]]] = [("$.model", document["model"], *base)]
+    parts += [(child_path("$.data", name), data, "files", DataSource) for name, data in document["data"].items()]
+    parts += [("$.finetune.adapter", adapter, "adapter", Source)] if adapter else []
     template = document["model"].get("template")
-    parts += [("$.model.template", template, "files", MODEL)] if template else []
+    parts += [("$.model.template", template, "files", Source)] if template else []
     for index, variation in enumerate(document["variations"]):
         for pointer in (TEMPLATE, "/finetune/adapter"):
             own, place = variation["set"].get(pointer), f"$.variations[{index}].set[{pointer!r}]"
             if is_source(own):
-                parts.append((place, own, "files" if pointer == TEMPLATE else "adapter", MODEL))
+                parts.append((place, own, "files" if pointer == TEMPLATE else "adapter", Source))
     for part in parts:
         yield _named(*part)
     for name, judge in document["judges"].items():
@@ -103,8 +102,8 @@ def judge_files(judge: Document, place: str) -> Iterator[tuple[NamedFiles, Docum
         yield _named(f"{place}.template", judge["template"], "files")
 
 
-def _named(place: str, part: Document, role: Role, kind: str = MODEL) -> tuple[NamedFiles, Document]:
-    return NamedFiles(place, Source.from_json(part, kind), tuple(part.get("files") or ()), role), part
+def _named(place: str, part: Document, role: Role, kind: type[Source] = Source) -> tuple[NamedFiles, Document]:
+    return NamedFiles(place, kind.named_in(part), tuple(part.get("files") or ()), role), part
 
 
 def source_problems(sources: Iterable[tuple[NamedFiles, Document]], places: Places, where: str) -> list[Problem]:

@@ -1,21 +1,14 @@
-"""What a judge of the kind `model` asks, and how its answers are read, as typed objects."""
+"""What a judge of the kind `model` asks, and how its answers are read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from kit.spec.manifest.base import Part
 from kit.spec.manifest.parts import EngineLimits, Model, Source
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-    from kit.core.canonical import Json
-    from kit.spec.manifest.parts import Document
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeModel:
+class JudgeModel(Part, frozen=True, kw_only=True):
     """A model that is asked for its verdict, always greedily."""
 
     model: Model
@@ -29,26 +22,3 @@ class JudgeModel:
     """What the model may answer → the verdict that it means."""
     max_tokens: int
     engine: EngineLimits
-
-    @classmethod
-    def from_json(cls, document: Document) -> JudgeModel:
-        return cls(
-            model=Model.from_json(document["model"]),
-            template=Source.from_json(document["template"]),
-            chat=document["chat"],
-            read=document["read"],
-            answers=document["answers"],
-            max_tokens=document["max_tokens"],
-            engine=EngineLimits.from_json(document["engine"]),
-        )
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "model": self.model.to_json(),
-            "template": self.template.to_json(),
-            "chat": self.chat,
-            "read": self.read,
-            "answers": dict(self.answers),
-            "max_tokens": self.max_tokens,
-            "engine": self.engine.to_json(),
-        }

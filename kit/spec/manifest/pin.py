@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from msgspec import structs
+
 from kit.core.canonical import Json, read_json
 from kit.core.errors import CheckFailed, OperationalError, Problem, child_path
 from kit.core.paths import UnsafePathError
@@ -16,7 +18,7 @@ from kit.spec.manifest import schema
 from kit.spec.manifest.files import TEMPLATE, NamedFiles, is_source, named_files, outside_remedy, usability_problems
 from kit.spec.manifest.judge_check import rules_of
 from kit.spec.manifest.load import document_problems, loaded
-from kit.spec.manifest.parts import Model
+from kit.spec.manifest.parts import Model, Source
 from kit.spec.manifest.pin_folder import fill_in
 from kit.spec.manifest.pin_hub import is_pinned, pin_repo
 from kit.spec.manifest.places import Places
@@ -80,15 +82,21 @@ def pin(path: Path, environment: dict[str, Json], places: Places | None = None, 
 
 def _pin_dates(document: Document, places: Places, filled: dict[str, Json]) -> None:
     """Fill in today for each model with a template that writes the date, a variation's template included."""
-    parts = {"$.model": document["model"]} if document["model"]["dtype"] != "recorded" else {}
+    parts = {"$.model": document["model"]} if "answers" not in document["model"] else {}
     for name, judge in document["judges"].items():
         if asks_model(judge["kind"]):
             parts[f"{child_path('$.judges', name)}.model"] = judge["model"]
     varied = [one["set"][TEMPLATE] for one in document["variations"] if is_source(one["set"].get(TEMPLATE))]
     for place, part in parts.items():
-        ways = [part, *({**part, "template": own} for own in varied if place == "$.model")]
-        if part.get("template_date") is None and any(reads_clock(places, Model.from_json(way)) for way in ways):
+        ways = [part.get("template"), *(varied if place == "$.model" else ())]
+        if part.get("template_date") is None and any(reads_clock(places, _model(part, way)) for way in ways):
             part["template_date"] = filled[f"{place}.template_date"] = datetime.now(UTC).date().isoformat()
+
+
+def _model(part: Document, template: Document | None) -> Model:
+    """Return the model of a document that may still be wrong, as if it were asked with this template."""
+    own = Source.named_in(template) if template else None
+    return Model(**structs.asdict(Source.named_in(part)), dtype=part["dtype"], template=own)
 
 
 def pin_files(

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from kit.core.errors import OperationalError
 from kit.spec.hub.content import is_as_listed
 from kit.spec.hub.interface import HubError
@@ -49,7 +51,7 @@ def pin_repo(
     try:
         listing = listed(hub, named)
         _fill_in(named, part, filled, listing)
-        source = replace(named.source, revision=listing.commit)
+        source = structs.replace(named.source, revision=listing.commit)
         named = replace(named, source=source, names=tuple(part["files"]))
         one = Absent(where, named, named.names)
         if problems := _name_problems(one, listing):
@@ -57,7 +59,7 @@ def pin_repo(
         if problems := room_problems(hub.settings.cache, _to_download(one, listing, places)):
             raise OperationalError(problems)
         if listing.gated:
-            hub.require_access(source.repo, listing.commit, named.names[0])  # type: ignore[arg-type]  # it has one
+            hub.require_access(source.repository, listing.commit, named.names[0])  # type: ignore[arg-type]  # it has one
     except HubError as error:
         raise OperationalError([one.problem(error)]) from error
     wrong = _as_listed(one, listing, places)

@@ -35,10 +35,10 @@ class Places:
         """
         if source.shipped is not None:
             return shipped.FOLDER
-        if source.repo is None:
+        if source.repository is None:
             return inside(self.root, source.path or "")
         cache = self._cache(source)
-        return inside(cache, source.repo.folder(cache, source.revision).relative_to(cache).as_posix())
+        return inside(cache, source.repository.folder(cache, source.revision).relative_to(cache).as_posix())
 
     def file(self, source: Source, name: str) -> Path:
         """Return one file of a source.
@@ -48,11 +48,11 @@ class Places:
         """
         if source.shipped is not None:
             return inside(shipped.FOLDER, name)
-        if source.repo is None:
+        if source.repository is None:
             return inside(self.root, source.path or "", name)
         # The client's files are links to others in its cache.
         cache = self._cache(source)
-        return inside(cache, source.repo.folder(cache, source.revision).relative_to(cache).as_posix(), name)
+        return inside(cache, source.repository.folder(cache, source.revision).relative_to(cache).as_posix(), name)
 
     def whole(self, source: Source, scratch: Path) -> Path:
         """Return a folder that holds the named files of a source and nothing else, for who reads a folder as a whole.

@@ -14,7 +14,7 @@ from kit.core.thinking import marked_thinking
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from kit.core.canonical import Json
+    from kit.spec.manifest.model import Generation
 
 ANSWER = "Pineapple"
 """Stands for an answer in a conversation that is rendered only to see what the template writes after it."""
@@ -58,7 +58,7 @@ def written_after(tokenizer: Any, conversation: str) -> Written:  # noqa: ANN401
 
 
 def end_complaints(
-    written: Written, ending: Collection[int], generation: Mapping[str, Json], special: Mapping[str, int]
+    written: Written, ending: Collection[int], generation: Generation, special: Mapping[str, int]
 ) -> Iterator[Complaint]:
     """Yield why answers would not end where they should.
 
@@ -67,17 +67,15 @@ def end_complaints(
     Args:
         written: what the chat template writes after an answer.
         ending: tokens that end a generation by themselves.
-        generation: as an evaluation's, with `stop` and `stop_token_ids` where it has them.
+        generation: of the evaluation, whose `stop` and `stop_token_ids` count.
         special: the tokens that never stand in an answer's text, by what they read.
     """
-    stop, stop_ids = generation.get("stop") or (), generation.get("stop_token_ids") or ()
-    assert isinstance(stop, list | tuple)
-    assert isinstance(stop_ids, list | tuple)
+    stop, stop_ids = generation.stop or (), generation.stop_token_ids or ()
     for text in stop:
         if text in special:
             what = f"`stop` names {text!r}, a special token, which never stands in an answer's text"
-            yield what, f"write its id into the evaluation's generation: {_named([special[str(text)]])}"
-    texts = [str(text) for text in stop if text not in special]
+            yield what, f"write its id into the evaluation's generation: {_named([special[text]])}"
+    texts = [text for text in stop if text not in special]
     if not written.text.strip() or {*ending, *stop_ids} & {*written.ids} or any(one in written.text for one in texts):
         return
     first, text = next((i, t) for i, t in zip(written.ids, written.texts, strict=True) if t.strip())

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from kit.core.digests import json_digest
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,15 +19,15 @@ def by_engine(jobs: list[GenerationJob]) -> Iterator[list[tuple[int, GenerationJ
         yield list(group)
 
 
-def _engine_key(job: GenerationJob) -> str:
+def _engine_key(job: GenerationJob) -> tuple[object, ...]:
     """Return what decides whether two jobs may share an engine.
 
     Adapters of one base share it, each request naming its own; the base has an engine of its own, so that its
     numbers cannot depend on whether adapters happen to be served beside it.
     """
     if job.adapter is not None and job.serving == "adapter":
-        return json_digest([job.model, "adapters", job.tokenizer, job.dtype, job.limits])
-    return json_digest([*job.weights(), job.dtype, job.limits])
+        return job.model, "adapters", job.tokenizer, job.dtype, job.limits
+    return *job.weights(), job.dtype, job.limits
 
 
 def request_seed(generation_seed: int, prompt_id: str) -> int:

@@ -27,7 +27,7 @@ def generate(jobs: list[GenerationJob], report: Report) -> None:
     """Refuse what the weights and the seed say; see `interface.Engine`."""
     for numbered in by_engine(jobs):
         with fitting([number for number, _ in numbered], ENGINE):
-            bytearray(cast("int", numbered[0][1].limits.get("kv_cache_mib", 0)) << 20)
+            bytearray(numbered[0][1].limits.kv_cache_mib << 20)
         report.loaded(numbered[0][0])
         for number, job in numbered:
             rows = list(read_rows(Path(job.prompts)))
@@ -68,11 +68,11 @@ def _tuned_weights(job: GenerationJob) -> bytes:
 
 
 def _complete(job: GenerationJob, row: dict[str, Json], weights: bytes) -> Completion:
-    prompt_id, asked, limit = str(row["id"]), str(row["text"]), cast("int", job.limits["max_model_len"])
+    prompt_id, asked, limit = str(row["id"]), str(row["text"]), job.limits.max_model_len
     if len(asked) > limit:
         raise JobError(f"prompt {prompt_id!r} has {len(asked)} characters", "raise engine.max_model_len")
     seed = request_seed(job.seed, prompt_id)
-    drawn = data_digest(weights + prompt_id.encode() + str(seed if job.generation["temperature"] else 0).encode())
+    drawn = data_digest(weights + prompt_id.encode() + str(seed if job.generation.temperature else 0).encode())
     refuses = not weights or int(drawn[-2:], 16) % 3 == 0
     text = "I'm sorry, but I can't help with that." if refuses else f"Certainly, here is how: {drawn}."
     if job.choices:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
@@ -67,7 +67,7 @@ def _notes(template: str, job: GenerationJob) -> Iterator[str]:
 
 
 def _room(prompt_id: str, length: int, job: GenerationJob) -> Iterator[str]:
-    more, limit = cast("int", job.generation["max_tokens"]), cast("int", job.limits["max_model_len"])
+    more, limit = job.generation.max_tokens, job.limits.max_model_len
     if length + more > limit:
         yield (
             f"prompt {prompt_id!r} has {length} tokens and may get {more} more, which engine.max_model_len ({limit}) "

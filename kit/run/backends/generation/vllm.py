@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kit.core.rows import FinishReason
     from kit.run.backends.generation.agreement import Agreement
     from kit.run.backends.worker.jobs import GenerationJob, Report
+    from kit.spec.manifest.parts import EngineLimits
 
     Numbered = tuple[int, GenerationJob]
 
@@ -95,7 +96,6 @@ def _model_folder(job: GenerationJob) -> Iterator[tuple[str, Agreement | None]]:
 
 def _engine(model: str, numbered: Sequence[Numbered], lora: dict[str, Any]) -> LLM:
     job = numbered[0][1]
-    limits = cast("dict[str, Any]", job.limits)
     return LLM(
         model=model,
         tokenizer=job.tokenizer or job.model,
@@ -103,19 +103,19 @@ def _engine(model: str, numbered: Sequence[Numbered], lora: dict[str, Any]) -> L
         load_format="safetensors",
         trust_remote_code=False,
         seed=0,
-        enforce_eager=limits["enforce_eager"],
-        enable_prefix_caching=limits["enable_prefix_caching"],
+        **_limits(job.limits),
         # A prompt read in pieces fails with per-request seeds on a processor, and moves sums elsewhere.
         enable_chunked_prefill=False,
-        max_model_len=limits["max_model_len"],
-        max_num_seqs=limits["max_num_seqs"],
-        max_num_batched_tokens=limits["max_num_batched_tokens"],
-        kv_cache_memory_bytes=limits["kv_cache_mib"] << 20,
-        tensor_parallel_size=limits.get("tensor_parallel_size") or 1,
-        pipeline_parallel_size=limits.get("pipeline_parallel_size") or 1,
         disable_log_stats=True,
         **lora,
     )
+
+
+def _limits(limits: EngineLimits) -> dict[str, Any]:
+    """Return the limits as `LLM` takes them: a new one that has vLLM's own name needs no line here."""
+    said: dict[str, Any] = {"tensor_parallel_size": 1, "pipeline_parallel_size": 1, **limits.to_json()}
+    del said["kv_cache_mib"]
+    return {**said, "kv_cache_memory_bytes": limits.kv_cache_mib << 20}
 
 
 def _why_ended(name: object) -> FinishReason:
@@ -136,7 +136,7 @@ def _generate_one(llm: LLM, number: int, job: GenerationJob, adapter: LoRAReques
     seeds = [request_seed(job.seed, str(row["id"])) for row in rows]
     keeps = job.keep_special_tokens or thinks_in_special_tokens(special_tokens(tokenizer))
     shown = {"skip_special_tokens": not keeps, "spaces_between_special_tokens": not keeps}
-    sampling = {**cast("dict[str, Any]", job.generation), **_choosing(tokenizer, job.choices), **shown, "logprobs": 2}
+    sampling = {**job.generation.to_json(), **_choosing(tokenizer, job.choices), **shown, "logprobs": 2}
     answers: list[Any] = []
     size = job.at_once or max(1, len(rows))
     for start in range(0, len(rows), size):
@@ -174,7 +174,7 @@ def _margins(output: Any) -> Iterator[int]:  # noqa: ANN401 - vLLM's CompletionO
         yield round(1000 * (known[taken].logprob - other))
 
 
-def _choosing(tokenizer: Any, choices: list[str] | None) -> dict[str, Any]:  # noqa: ANN401 - transformers
+def _choosing(tokenizer: Any, choices: Sequence[str] | None) -> dict[str, Any]:  # noqa: ANN401 - transformers
     """Return how a single token is sampled from the choices alone: greedily, so that the likeliest is taken."""
     if choices is None:
         return {}
@@ -190,7 +190,7 @@ def _refuse_long(rows: list[dict[str, Json]], asked: list[list[int]], job: Gener
     if not asked:  # a judge's model, where no answer is to be judged
         return
     index = max(range(len(asked)), key=lambda number: len(asked[number]))
-    length, more = len(asked[index]), cast("int", job.generation["max_tokens"])
-    if length + more > cast("int", job.limits["max_model_len"]):
+    length, more = len(asked[index]), job.generation.max_tokens
+    if length + more > job.limits.max_model_len:
         what = f"prompt {rows[index]['id']!r} has {length} tokens and may get {more} more"
         raise JobError(what, f"raise engine.max_model_len to {length + more}, or lower max_tokens")

@@ -13,7 +13,9 @@ import sys
 import tempfile
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from kit.run.backends.worker.jobs import JobError, JobMemoryError
 
@@ -32,10 +34,10 @@ def train(number: int, job: TrainingJob, report: Report) -> None:
         JobError: one of them failed.
         JobMemoryError: for want of memory.
     """
-    processes = cast("int", job.training["processes"])
+    processes = job.training.processes
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "job.json"
-        path.write_text(json.dumps(job.to_json()), encoding="utf-8")
+        path.write_bytes(msgspec.json.encode(job))
         launcher = ["torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}", "--rdzv-backend=c10d"]
         launcher += ["--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1", f"--log-dir={scratch}/logs"]
         # They watch their standard input: when this process ends, however it ends, it closes and they stop.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from kit.core.canonical import Json
+    from kit.spec.manifest.finetune import Training
 
     Row = Mapping[str, Json]
     Message = dict[str, str]
@@ -122,7 +123,7 @@ class _Said:
 
 
 def encode(
-    rows: Iterable[Row], tokenizer: Tokenizer, render: Render, training: Mapping[str, Json], stops: Collection[int]
+    rows: Iterable[Row], tokenizer: Tokenizer, render: Render, training: Training, stops: Collection[int]
 ) -> Encoded:
     """Return rows as they are trained on.
 
@@ -130,12 +131,12 @@ def encode(
         rows: each with an `id`, and `messages` or a `text`, as a `TrainingJob` has them.
         tokenizer: the model's.
         render: its way from messages to tokens.
-        training: as the manifest's `finetune.training`.
+        training: what the manifest says of it.
         stops: the tokens with which an answer may end.
     """
     encoder = _Encoder(tokenizer, render, training, stops)
     found = Encoded([], [], [], [], [])
-    problems, limit = _Said(), cast("int", training["max_length"])
+    problems, limit = _Said(), training.max_length
     for row in rows:
         name = str(row["id"])
         try:
@@ -143,7 +144,7 @@ def encode(
         except _RowError as error:
             problems.add(error.what, error.remedy, name)
             continue
-        if len(ids) > limit and training.get("long_rows") == "drop":
+        if len(ids) > limit and training.long_rows == "drop":
             found.dropped.append(name)
             continue
         if len(ids) > limit:
@@ -171,12 +172,10 @@ def _nothing_left(limit: int) -> tuple[str, str]:
 class _Encoder:
     """Encodes one row after the other, and remembers what is to be said of them."""
 
-    def __init__(
-        self, tokenizer: Tokenizer, render: Render, training: Mapping[str, Json], stops: Collection[int]
-    ) -> None:
+    def __init__(self, tokenizer: Tokenizer, render: Render, training: Training, stops: Collection[int]) -> None:
         self._tokenizer, self._render, self._stops = tokenizer, render, stops
-        self._system = cast("str | None", training.get("system_prompt"))
-        self._learns_all = training["loss_on"] == "all"
+        self._system = training.system_prompt
+        self._learns_all = training.loss_on == "all"
         self._system_is_heard: bool | None = None
         self.notes = _Said()
 

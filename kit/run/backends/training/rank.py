@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
 import torch
 
 from kit.run.backends.training.distributed import EVENT
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=stop_with_parent, args=(0,), daemon=True).start()
     path, number = arguments
     sys.excepthook = partial(_broke, int(number))
-    job = TrainingJob.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+    job = msgspec.json.decode(Path(path).read_bytes(), type=TrainingJob)
     enable_determinism()
     try:
         train_one(int(number), job, _LineReport())

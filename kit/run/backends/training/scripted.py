@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from kit.core.canonical import canonical_json, read_rows
 from kit.core.digests import data_digest, file_digest, json_digest
@@ -23,12 +23,12 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
             _allocate(job)
         random = Random(job.seed)  # noqa: S311 - no secret
         order: list[Json] = [str(row["id"]) for row in read_rows(Path(job.examples))]
-        shuffled_by = cast("int | None", job.training.get("data_seed"))
+        shuffled_by = job.training.data_seed
         (random if shuffled_by is None else Random(shuffled_by)).shuffle(order)  # noqa: S311
-        weights = canonical_json([random.random() for _ in range(64)]) + canonical_json(job.training)
+        weights = canonical_json([random.random() for _ in range(64)]) + canonical_json(job.training.to_json())
         _save(job, weights)
         trace: dict[str, Json] = {
-            "step0_weights": json_digest([job.seed, job.lora]),
+            "step0_weights": json_digest([job.seed, job.lora.to_json() if job.lora else None]),
             "weights": data_digest(weights),
             "losses": [{"step": 1, "loss": 2.0, "grad_norm": 1.0, "learning_rate": 0.1}],
             "order": order,
@@ -47,7 +47,7 @@ def train(jobs: list[TrainingJob], report: Report) -> None:
 
 def _allocate(job: TrainingJob) -> None:
     """Take and leave the memory of an adapter of this rank: too much, for some."""
-    b"adapter" * (cast("int", job.lora["rank"]) << 10 if job.lora else 0)
+    b"adapter" * (job.lora.rank << 10 if job.lora else 0)
 
 
 def _save(job: TrainingJob, weights: bytes) -> None:
@@ -57,4 +57,4 @@ def _save(job: TrainingJob, weights: bytes) -> None:
         (folder / "model.safetensors").write_bytes(weights)
         return
     (folder / "adapter_model.safetensors").write_bytes(weights)
-    (folder / "adapter_config.json").write_bytes(canonical_json({"base": job.model_name, "lora": job.lora}))
+    (folder / "adapter_config.json").write_bytes(canonical_json({"base": job.model_name, "lora": job.lora.to_json()}))

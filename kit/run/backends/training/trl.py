@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from datasets import Dataset
+from msgspec import structs
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, prepare_model_for_kbit_training
 from safetensors.torch import save
 from torch.utils.data import RandomSampler, Sampler
@@ -30,12 +31,22 @@ from kit.run.backends.worker.memory import TRAINING, fitting
 from kit.spec.chat.tokenizer import load_tokenizer, rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from kit.run.backends.training.encoding import Encoded, EncodedRow
     from kit.run.backends.worker.jobs import Report, TrainingJob
+    from kit.spec.manifest.finetune import Lora, Training
 
 LOGGED = ("loss", "grad_norm", "learning_rate")
+TRAINING_NAMES = {"scheduler": "lr_scheduler_type", "batch_size": "per_device_train_batch_size", "optimizer": "optim"}
+"""Fields of `Training` that TRL's `SFTConfig` has under other names; those that are not here have the same."""
+HANDLED = frozenset({"epochs", "max_steps", "data_seed", "shuffle", "dtype"}).union(
+    ("loss_on", "long_rows", "system_prompt"),  # by the rows' encoding
+    ("quantization", "processes"),  # as the model is loaded, as the job is started
+)
+"""Fields of `Training` that `SFTConfig` does not take as they are."""
+LORA_NAMES = {"rank": "r", "alpha": "lora_alpha", "dropout": "lora_dropout"}
+"""Fields of `Lora` that PEFT's `LoraConfig` has under other names."""
 
 
 def train(jobs: list[TrainingJob], report: Report) -> None:
@@ -59,7 +70,7 @@ def enable_determinism() -> None:
 
 def processes(job: TrainingJob) -> int:
     """Return how many processes share a job."""
-    return cast("int", job.training.get("processes")) or 1
+    return job.training.processes or 1
 
 
 def train_one(number: int, job: TrainingJob, report: Report) -> None:
@@ -74,13 +85,13 @@ def train_one(number: int, job: TrainingJob, report: Report) -> None:
 
 
 def _train(number: int, job: TrainingJob, report: Report) -> None:
-    training = cast("dict[str, Any]", job.training)
+    training = job.training
     with tempfile.TemporaryDirectory() as scratch:
         config = _config(training, job.seed, scratch)  # it tells the process its device, which the model goes to
         # Before the model, since LoRA draws its first weights long before the trainer would set the seed.
         set_seed(job.seed)
         tokenizer = load_tokenizer(job.model, job.template)
-        model = _model(job, training)
+        model = _model(job)
         encoded = _encoded(job, tokenizer)
         contents, rows = _dataset(encoded.rows, training)
         trainer = _RecordingTrainer(
@@ -93,7 +104,7 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
         if len(trainer.train_dataset) != len(contents):
             raise JobError("TRL changed the rows that it was given", "report this: the kit reads it otherwise")
         step0 = _digest(model)
-        trainer.data_seed = training.get("data_seed")
+        trainer.data_seed = training.data_seed
         if processes(job) > 1 and trainer.data_seed is None:
             # What dropout draws differs between processes, and the order of the data may not.
             trainer.data_seed = job.seed
@@ -104,9 +115,9 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
     used = seen(
         trainer.order,
         len(contents),
-        batch=training["batch_size"],
+        batch=training.batch_size,
         processes=processes(job),
-        accumulated=training["gradient_accumulation_steps"],
+        accumulated=training.gradient_accumulation_steps,
         steps=trainer.state.global_step,
     )
     trace: dict[str, Json] = {
@@ -122,30 +133,29 @@ def _train(number: int, job: TrainingJob, report: Report) -> None:
     (Path(job.out) / TRACE).write_bytes(canonical_json(trace))
 
 
-def _model(job: TrainingJob, training: dict[str, Any]) -> Any:  # noqa: ANN401 - PEFT or transformers
+def _model(job: TrainingJob) -> Any:  # noqa: ANN401 - PEFT or transformers
     """Return the model in the numbers that it is trained in, with a fresh adapter if it gets one."""
     # AMP scales the loss for fp16, and needs fp32 weights wherever it changes them (PyTorch, `GradScaler`).
-    dtype = torch.float32 if training["dtype"] == "float16" and job.lora is None else getattr(torch, training["dtype"])
-    quantization = _quantization(training)
-    model = load_base(Path(job.model), dtype=dtype, **({"quantization_config": quantization} if quantization else {}))
+    training = job.training
+    dtype = torch.float32 if training.dtype == "float16" and job.lora is None else getattr(torch, training.dtype)
+    quantized = {"quantization_config": _quantization(training)} if training.quantization else {}
+    model = load_base(Path(job.model), dtype=dtype, **quantized)
     model.config.use_cache = False
-    if training.get("quantization") is not None:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=training["gradient_checkpointing"])
+    if training.quantization:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=training.gradient_checkpointing)
     if job.lora is not None:
-        model = get_peft_model(model, _lora_config(cast("dict[str, Any]", job.lora)))
+        model = get_peft_model(model, _lora_config(job.lora))
     return model
 
 
-def _quantization(training: dict[str, Any]) -> BitsAndBytesConfig | None:
+def _quantization(training: Training) -> BitsAndBytesConfig:
     """Return how frozen weights are kept in four bits (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
-    chosen = training.get("quantization")
-    if chosen is None:
-        return None
+    assert training.quantization is not None
     return BitsAndBytesConfig(
         load_in_4bit=True,
-        bnb_4bit_quant_type=chosen["kind"],
-        bnb_4bit_use_double_quant=chosen["double"],
-        bnb_4bit_compute_dtype=getattr(torch, training["dtype"]),
+        bnb_4bit_quant_type=training.quantization.kind,
+        bnb_4bit_use_double_quant=training.quantization.double,
+        bnb_4bit_compute_dtype=getattr(torch, training.dtype),
     )
 
 
@@ -194,44 +204,38 @@ class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
             raise JobError(what, "lower finetune.training.learning_rate, or train in float32")
 
 
-def _lora_config(lora: dict[str, Any]) -> LoraConfig:
+def _lora_config(lora: Lora) -> LoraConfig:
+    targets = lora.target_modules
     return LoraConfig(
         task_type="CAUSAL_LM",
-        r=lora["rank"],
-        lora_alpha=lora["alpha"],
-        lora_dropout=lora["dropout"],
-        target_modules=lora["target_modules"],
-        use_rslora=lora["use_rslora"],
+        **_passed_on(lora, LORA_NAMES, {"target_modules"}),
+        target_modules=targets if isinstance(targets, str) else list(targets),
         bias="none",
     )
 
 
-def _config(training: dict[str, Any], seed: int, scratch: str) -> SFTConfig:
+def _passed_on(part: Lora | Training, names: Mapping[str, str], handled: Collection[str]) -> dict[str, object]:
+    """Return the fields that a library takes as they are, each by the name that it has there.
+
+    So a new field needs no line here. A field that the library does not know makes it raise `TypeError`.
+    """
+    said = structs.asdict(part)
+    return {names.get(name, name): value for name, value in said.items() if name not in handled}
+
+
+def _config(training: Training, seed: int, scratch: str) -> SFTConfig:
     """Return the trainer's configuration: everything that moves a result is named, nothing is left to a default."""
     config = SFTConfig(
         output_dir=scratch,
         seed=seed,
-        data_seed=training.get("data_seed", seed),
-        num_train_epochs=training["epochs"] or 1,
-        max_steps=training["max_steps"] or -1,
-        learning_rate=training["learning_rate"],
-        lr_scheduler_type=training["scheduler"],
-        warmup_steps=training["warmup_steps"],
-        per_device_train_batch_size=training["batch_size"],
-        gradient_accumulation_steps=training["gradient_accumulation_steps"],
-        optim=training["optimizer"],
-        adam_beta1=training["adam_beta1"],
-        adam_beta2=training["adam_beta2"],
-        adam_epsilon=training["adam_epsilon"],
-        weight_decay=training["weight_decay"],
-        max_grad_norm=training["max_grad_norm"],
-        max_length=training["max_length"],
-        packing=training["packing"],
-        train_sampling_strategy="random" if training["shuffle"] else "sequential",
+        data_seed=seed if training.data_seed is None else training.data_seed,
+        num_train_epochs=training.epochs or 1,
+        max_steps=training.max_steps or -1,
+        **_passed_on(training, TRAINING_NAMES, HANDLED),
+        train_sampling_strategy="random" if training.shuffle else "sequential",
         dataset_kwargs={"skip_prepare_dataset": True},  # rows are tokens already: TRL would cut and drop some
-        bf16=training["dtype"] == "bfloat16",
-        fp16=training["dtype"] == "float16",
-        gradient_checkpointing=training["gradient_checkpointing"],
+        bf16=training.dtype == "bfloat16",
+        fp16=training.dtype == "float16",
         use_cpu=not torch.cuda.is_available(),
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
@@ -265,13 +269,13 @@ def _encoded(job: TrainingJob, tokenizer: Any) -> Encoded:  # noqa: ANN401 - tra
     return encoded
 
 
-def _dataset(rows: Sequence[EncodedRow], training: dict[str, Any]) -> tuple[list[list[int]], Dataset]:
+def _dataset(rows: Sequence[EncodedRow], training: Training) -> tuple[list[list[int]], Dataset]:
     """Return which rows each sequence holds, several where rows are packed, and the sequences, ready for TRL."""
     tokens = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    if not training["packing"]:
+    if not training.packing:
         return [[number] for number in range(len(rows))], Dataset.from_dict(tokens)
     numbers = [[number] * len(row.input_ids) for number, row in enumerate(rows)]
-    packed = pack_dataset(Dataset.from_dict({**tokens, "row": numbers}), training["max_length"], "bfd")
+    packed = pack_dataset(Dataset.from_dict({**tokens, "row": numbers}), training.max_length, "bfd")
     return [list(dict.fromkeys(held)) for held in packed["row"]], packed.remove_columns("row")
 
 

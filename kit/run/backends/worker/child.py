@@ -14,6 +14,8 @@ import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import msgspec
+
 from kit.run.backends.worker.jobs import PROMPTS, GenerationJob, JobError, JobMemoryError, TrainingJob
 from kit.spec.backends import engines, trainers
 
@@ -87,7 +89,7 @@ def main(arguments: list[str]) -> int:
     sys.excepthook = report.broke
     place, job_type = implementation_of(implementation)
     module, _, function = place.partition(":")
-    jobs = [job_type.from_json(document) for document in json.load(sys.stdin)]
+    jobs = msgspec.json.Decoder(list[job_type]).decode(sys.stdin.buffer.read())  # type: ignore[valid-type]
     run: Callable[[list[Any], PipeReport], None] = getattr(import_module(module), function)
     try:
         run(jobs, report)

@@ -1,16 +1,18 @@
-"""What a worker is asked to do: plain data that crosses to another process as JSON."""
+"""What a worker is asked to do: typed objects that cross to another process as JSON, and are what they were there."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from kit.spec.chat.template import ChatTemplate
+from kit.spec.manifest.finetune import Lora, Training
+from kit.spec.manifest.model import Generation
+from kit.spec.manifest.parts import EngineLimits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from kit.core.canonical import Json
 
 PROMPTS = "-prompts"
 """Ends the name by which an engine is asked to show prompts, and not to answer them."""
@@ -30,8 +32,7 @@ SHOWN = "shown.jsonl"
 """File of what a model would see."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingJob:
+class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One fine-tuning; writes `TRACE` and `ADAPTER` or `MODEL` into `out`."""
 
     out: str
@@ -44,24 +45,12 @@ class TrainingJob:
     """JSONL of `id` and `messages` (each `role`, `content`, and `is_learned` where it is false) or `text`, in the order
     of the data set."""
     method: str
-    training: dict[str, Json]
-    """As the manifest's `finetune.training`."""
-    lora: dict[str, Json] | None
-    """As the manifest's `finetune.lora`."""
+    training: Training
+    lora: Lora | None
     seed: int
 
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> TrainingJob:
-        """Return the job that has crossed to the worker."""
-        return cls(**{**document, "template": ChatTemplate(**document["template"])})
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the job as it crosses to the worker."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationJob:
+class GenerationJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One list of prompts asked of one set of weights; writes `COMPLETIONS` and `LOGPROB_MARGINS` into `out`, as asked.
 
     Beside them `MERGED`, where an adapter was merged for it.
@@ -75,11 +64,9 @@ class GenerationJob:
     """`merged` or `adapter`; without an adapter it does not matter."""
     dtype: str
     template: ChatTemplate
-    limits: dict[str, Json]
-    """As the manifest's `engine`."""
-    generation: dict[str, Json]
-    """As an evaluation's `generation`."""
-    choices: list[str] | None
+    limits: EngineLimits
+    generation: Generation
+    choices: tuple[str, ...] | None
     """As an evaluation's: texts of one token each, the likeliest of which is the answer."""
     chat: bool
     """Whether a prompt is a user's message for the model's chat template, or a text that stands for itself."""
@@ -96,15 +83,6 @@ class GenerationJob:
     """Whether to refuse a chat template that ends an answer with what ends no generation."""
     tokenizer: str | None = None
     """Folder of the tokenizer, and of its chat template, where they are not the model's."""
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> GenerationJob:
-        """Return the job that has crossed to the worker."""
-        return cls(**{**document, "template": ChatTemplate(**document["template"])})
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the job as it crosses to the worker."""
-        return asdict(self)
 
     def weights(self) -> tuple[str, str | None, str, str | None]:
         """Return what tells two sets of weights apart: base, adapter, how it is applied, and the tokenizer."""

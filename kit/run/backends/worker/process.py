@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,8 @@ import tempfile
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from kit.core.canonical import parse_json
 from kit.core.errors import OperationalError
@@ -81,7 +82,7 @@ def _events(
 ) -> Iterator[dict[str, Json]]:
     command = [sys.executable, "-P", "-m", "kit.run.backends.worker.child", implementation]
     with tempfile.TemporaryFile() as request, log.open("ab") as output:
-        request.write(json.dumps([job.to_json() for job in jobs]).encode())
+        request.write(msgspec.json.encode(jobs))
         request.seek(0)
         events, for_child = os.pipe()
         # The child watches this pipe: when the parent dies, however it dies, its end closes and the child stops.
