@@ -368,7 +368,7 @@ def test_nothing_is_overwritten_unless_that_is_said(folder: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give --latex or --every-eval-ever"),
+        ([], "give --latex, --every-eval-ever or --parquet"),
         (["--latex", "paper", "--prefix", "Kit2"], "letters only"),
         (["--every-eval-ever", "board"], "needs --organization"),
         (["--latex", "taken"], "taken"),

@@ -98,12 +98,19 @@ def open_bundle(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="kit-") as private:
         folder = Path(private) / "bundle"
-        try:
+        with told_of(path, folder):
             extract_zip(path, folder)
             yield folder
-        except KitError as error:
-            problems = [replace(one, where=one.where.replace(str(folder), str(path), 1)) for one in error.problems]
-            raise type(error)(problems) from error
+
+
+@contextmanager
+def told_of(path: Path, folder: Path) -> Iterator[None]:
+    """Tell of a zip, as its user named it, what is found wrong in the folder that it was unpacked into."""
+    try:
+        yield
+    except KitError as error:
+        problems = [replace(one, where=one.where.replace(str(folder), str(path), 1)) for one in error.problems]
+        raise type(error)(problems) from error
 
 
 def extract_zip(path: Path, folder: Path) -> None:

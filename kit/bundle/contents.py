@@ -159,15 +159,22 @@ def _open(folder: Path) -> tuple[Contents, list[Problem]]:
         manifest=loaded.manifest,
         arms=loaded.arms,
         prompts=prompts,
-        completions={cell: answers(cell, layout.completions_file(cell), Completion) for cell in cells},
+        # A file that is missing was noted when the names were compared: nobody gets to see contents that lack one.
+        completions={
+            cell: answers(cell, layout.completions_file(cell), Completion)
+            for cell in cells
+            if str(layout.completions_file(cell)) in names
+        },
         verdicts={
             (cell, judge): answers(cell, layout.verdicts_file(cell, judge), Judgement)
             for cell in cells
             for judge in loaded.arms[cell.weights.arm].evaluations[cell.evaluation].judges
+            if str(layout.verdicts_file(cell, judge)) in names
         },
         judging={
             (cell, judge): answers(cell, layout.judging_file(cell, judge), Completion)
             for cell, judge in _asked_of_models(loaded, cells)
+            if str(layout.judging_file(cell, judge)) in names
         },
         margins={
             cell: answers(cell, layout.logprob_margins_file(cell), LogprobMargins)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from kit.bundle import layout
-from kit.core.errors import CheckFailed
+from kit.core.errors import CheckFailed, OperationalError
 from kit.core.rows import Completion, Judgement, LogprobMargins, stream_rows
 
 if TYPE_CHECKING:
@@ -54,11 +54,10 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
 
         Raises:
             CheckFailed: a line is not such a row, answers another prompt, or is (not) withheld; or there are too few.
+            OperationalError: the file is not there any more.
             OSError: the file cannot be read.
         """
-        path = self.folder / self.name
-        if not path.is_file():  # which was noted when the names of the files were compared
-            return
+        path = self._path()
         number, rows = 0, stream_rows(path, self.row_type)
         for number, (asked, row) in enumerate(zip(self.prompt_ids, rows, strict=False), 1):
             self._check(row, number, asked)
@@ -73,12 +72,21 @@ class RowFile(_Streamed[Answer], Generic[Answer]):
     def picked(self, prompts: Container[str]) -> Iterator[Answer]:
         """Yield the rows of some prompts; the others are neither parsed nor checked."""
         wanted = {number: asked for number, asked in enumerate(self.prompt_ids, 1) if asked in prompts}
-        rows = stream_rows(self.folder / self.name, self.row_type, wanted)
+        rows = stream_rows(self._path(), self.row_type, wanted)
         for (number, asked), row in zip(
             wanted.items(), rows, strict=False
         ):  # in this order, it stops at the last wanted
             self._check(row, number, asked)
             yield row
+
+    def _path(self) -> Path:
+        path = self.folder / self.name
+        if not path.is_file():
+            what = (
+                "is not there any more: the bundle was removed, or the `with` has ended for which its zip was unpacked"
+            )
+            raise OperationalError.of(path, what, "read a bundle's rows while it is open")
+        return path
 
     def _check(self, row: Answer, number: int, asked: str) -> None:
         if row.prompt_id != asked:

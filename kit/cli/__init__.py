@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit import __version__
 from kit.cli.present import as_kit_error, show_failure, show_problems
 from kit.core.errors import KitError, Problem
+from kit.core.version import __version__
 
 if TYPE_CHECKING:
     from types import FrameType

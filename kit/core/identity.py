@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import __version__
 from kit.core.digests import file_digest, json_digest
+from kit.core.version import __version__
 
 if TYPE_CHECKING:
     from kit.core.canonical import Json

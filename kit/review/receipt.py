@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kit import __version__
 from kit.bundle import layout
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import open_contents
@@ -24,6 +23,7 @@ from kit.core import fields
 from kit.core.canonical import canonical_json, parse_json
 from kit.core.errors import CheckFailed, OperationalError
 from kit.core.paths import open_at_once
+from kit.core.version import __version__
 from kit.review.diff.compare import compare
 from kit.review.diff.grade import Grade
 from kit.review.verify import known_as, signer_problem, verify

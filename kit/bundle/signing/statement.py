@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import __version__
 from kit.bundle import layout
 from kit.bundle.files import results_digest
 from kit.core import fields
 from kit.core.canonical import canonical_json, parse_json
 from kit.core.digests import PREFIX, FileDigests
+from kit.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
