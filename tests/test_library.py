@@ -9,9 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sample_bundle import sample_manifest, write_sample
 from scripted_project import CHECKOUT, kit_environment, run_scripted, write_project
 from scripted_project import kit as run_kit
 
@@ -30,7 +34,8 @@ from kit.review.redact.commitment import RedactionKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from kit.core.canonical import Json
 
 PAGE = CHECKOUT / "docs/library.md"
 EXAMPLES = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -49,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["bundle", "bundle.zip"])
 def path(request: pytest.FixtureRequest, folder: Path) -> Path:
-    return folder / request.param
+    return folder / str(request.param)
 
 
 @pytest.fixture
@@ -247,6 +252,16 @@ def test_the_command_line_exports_the_tables(folder: Path, tmp_path: Path) -> No
     assert "note: the texts of sums, unsafe, unsafe-sampled are withheld" in replaced.stderr
 
 
+def test_an_export_says_that_it_holds_texts_which_may_not_be_published(tmp_path: Path) -> None:
+    data: dict[str, Json] = {
+        name: {**one, "publish": name != "unsafe"} for name, one in sample_manifest()["data"].items()
+    }
+    write_sample(tmp_path / "bundle", training_seeds=(1,), per_category=1, manifest={"data": data})
+    result = run_kit("export", tmp_path / "bundle", "--parquet", tmp_path, home=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "note: the texts of unsafe are in it, which may not be published (`kit redact`)" in result.stderr
+
+
 def test_importing_is_light_and_reading_needs_no_torch_and_no_command_line(folder: Path) -> None:
     code = """
 import sys, kit
@@ -284,3 +299,47 @@ def test_the_examples_of_the_library_are_true(module: Any, folder: Path, monkeyp
     results = doctest.testmod(module, extraglobs={"kit": kit}, optionflags=EXAMPLES)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_the_page_about_the_library_is_a_session_that_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    session: dict[str, Any] = {}
+    cells = re.findall(r"```python\n(.+?)```\n(?:\n```\n(.+?)```)?", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(cells) > 5
+    for code, expected in cells:
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(compile(code, str(PAGE), "exec"), session)
+        assert doctest.OutputChecker().check_output(expected, printed.getvalue(), EXAMPLES), (code, printed.getvalue())
+
+
+def test_the_page_about_the_library_lists_every_column() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)\(\)` \| .+? \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    rows: dict[str, Any] = {"prompts": kit.PromptRow, "completions": kit.CompletionRow, "verdicts": kit.VerdictRow}
+    assert {name: tuple(re.findall(r"`(\w+)`", columns)) for name, columns in listed.items()} == {
+        name: row._fields for name, row in rows.items()
+    }
+
+
+@pytest.mark.slow
+def test_a_fresh_environment_with_pandas_and_without_torch_is_enough(folder: Path, tmp_path: Path) -> None:
+    uv, python = Path(sys.executable).with_name("uv"), tmp_path / "fresh/bin/python"
+    environment = {**kit_environment(tmp_path), "UV_SYSTEM_CERTS": "1"}
+    del environment["PYTHONPATH"]
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        arguments = [*map(str, command)]
+        return subprocess.run(arguments, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+
+    assert run(uv, "venv", "--python", sys.executable, python.parents[1]).returncode == 0
+    installed = run(uv, "pip", "install", "--python", python, "pandas", CHECKOUT)
+    if "error sending request" in installed.stderr or "dns error" in installed.stderr:
+        pytest.skip("no package index can be reached")
+    assert installed.returncode == 0, installed.stderr
+    shown = run(python, "-c", "import kit; print(kit.load('bundle.zip').completions().to_pandas())")
+    assert "[84 rows x 14 columns]" in shown.stdout, shown.stderr
+    written = run(python, "-c", "import kit; kit.load('bundle.zip').verdicts().to_parquet('verdicts.parquet')")
+    assert "pyarrow: is not installed in this environment; run `pip install pyarrow`" in written.stderr
+    exported = run(python.with_name("kit"), "export", "bundle.zip", "--parquet", tmp_path / "tables")
+    assert exported.returncode == 2
+    assert exported.stderr.startswith("pyarrow: is not installed in this environment")
