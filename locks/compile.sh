@@ -14,6 +14,7 @@ lock() {
 lock installer.in --universal -o installer.txt
 lock sbom.in --universal --python-version 3.11 -o sbom.txt
 lock crate.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o crate-3.11.txt
+lock docs.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o docs-3.11.txt
 lock core.in --universal --python-version 3.11 -o core.txt
 lock fuzz.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraints core.txt -o fuzz-3.11.txt
 # Debian 12 has Python 3.11, Ubuntu 24.04 has 3.12. The CPU build of torch is locked for the former alone.

@@ -15,6 +15,7 @@ from kit import __version__
 from kit.cli import COMMANDS
 
 CHECKOUT = Path(__file__).parents[1]
+MKDOCS = CHECKOUT / ".venv/docs/bin/mkdocs"
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "manifests/toy/README.md"])
 
@@ -58,3 +59,24 @@ def _help(name: str) -> str:
 def test_the_citation_names_this_version() -> None:
     text = (CHECKOUT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^version: (.+)$", text, re.MULTILINE) == [__version__]
+
+
+@pytest.mark.skipif(not MKDOCS.exists(), reason="`locks/packages.sh docs .venv/docs` installs what builds the site")
+def test_the_site_has_every_page_and_is_built_without_a_warning(tmp_path: Path) -> None:
+    command = [str(MKDOCS), "build", "--strict", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    result = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    pages = {page.relative_to(CHECKOUT).with_suffix("") for page in PAGES}
+    places = {page.parent if page.name == "README" else page for page in pages}
+    assert not [place for place in places if not (tmp_path / place / "index.html").exists()]
+    assert "Open a bundle: its folder, or its zip" in (tmp_path / "docs/api/index.html").read_text(encoding="utf-8")
+
+
+def test_what_contributors_are_told_to_touch_is_there() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:kit|tests|docs|locks|schemas|\.github)/[\w./-]+)`", text))
+    assert len(named) > 15
+    assert not [name for name in named if not (CHECKOUT / name).exists()]
+    targets = set(re.findall(r"`make (\w+)", text))
+    assert targets == set(re.findall(r"^(\w+):$", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

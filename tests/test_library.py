@@ -114,6 +114,28 @@ def test_after_a_with_a_table_still_reads_and_the_bundle_says_that_it_is_closed(
     assert list(temporary.iterdir()) == []
 
 
+def test_a_bundle_is_read_from_wherever_the_user_has_gone_to(
+    path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    bundle = kit.load(path.name)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(bundle.verdicts())) == 84
+    assert bundle.verify().results_digest == bundle.results_digest
+    assert repr(bundle).startswith(f"<Bundle {path.name}: ")
+
+
+def test_what_the_manifest_does_not_call_for_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    (tmp_path / "bundle/payload/more.jsonl").write_text("{}\n")
+    (tmp_path / "bundle/payload/verdicts/link").symlink_to("/etc/passwd")
+    with pytest.raises(kit.CheckFailed, match="link: is a link"):
+        kit.load(tmp_path / "bundle")
+    (tmp_path / "bundle/payload/verdicts/link").unlink()
+    with pytest.raises(kit.CheckFailed, match=r"more\.jsonl: is not called for by the manifest"):
+        kit.load(tmp_path / "bundle")
+
+
 def test_nothing_is_left_behind_by_what_cannot_be_loaded(temporary: Path) -> None:
     broken = temporary / "broken.zip"
     broken.write_bytes(b"PK\x03\x04 and nothing more")

@@ -29,7 +29,7 @@ class OpenedBundle:
             OperationalError: it cannot be read, or there is no space.
         """
         self.path = path
-        self.folder = path if path.is_dir() else self._unpacked()
+        self.folder = path.absolute() if path.is_dir() else self._unpacked()  # wherever the user goes to later
         with self.telling():
             self.contents = open_contents(self.folder)
 
