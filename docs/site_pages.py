@@ -32,4 +32,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if path.suffix == ".md":
             targets = _LINK.findall(path.read_text(encoding="utf-8"))
             todo += [path.parent / one for one in targets if "://" not in one and (path.parent / one).is_file()]
+    named = str(config.nav)
+    rest = sorted(one.name for one in (root / "docs").glob("*.md") if f"docs/{one.name}" not in named)
+    if rest:  # a page for which nobody has chosen a place is shown all the same
+        config.nav.append({"More": [f"docs/{name}" for name in rest]})
     return files

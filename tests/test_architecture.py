@@ -25,11 +25,10 @@ HEAVY_MODULES = {
     "kit.spec.chat.tokenizer",
 }
 OWN_DOCUMENTS = (
-    *("kit.bundle", "kit.spec.environment", "kit.spec.data", "kit.cli", "kit.core.digest_cache", "kit.library"),
-    *("kit.review.receipt", "kit.review.blocks", "kit.review.recompute"),
-    *("kit.run.store", "kit.run.executor", "kit.run.rehearsal", "kit.run.backends.worker"),
-    *("kit.run.backends.generation.scripted", "kit.spec.checkpoint.known"),
-    *("kit.spec.manifest.load", "kit.spec.manifest.pin"),
+    *("kit.bundle", "kit.spec.environment", "kit.spec.data", "kit.cli", "kit.core.digest_cache", "kit.review.receipt"),
+    *("kit.review.blocks", "kit.review.recompute", "kit.run.store", "kit.run.executor", "kit.run.rehearsal"),
+    *("kit.run.backends.worker", "kit.run.backends.generation.scripted", "kit.spec.checkpoint.known"),
+    *("kit.spec.manifest.load", "kit.spec.manifest.pin", "kit.library"),
 )
 """Packages and modules that read what the kit itself has written, or what a user writes for it."""
 MAX_LINES = 360

@@ -178,6 +178,19 @@ def test_what_is_withheld_is_none_and_said(folder: Path) -> None:
     assert kit.diff(whole, shared).grade == "verdicts"
 
 
+def test_bundles_of_every_release_can_be_loaded() -> None:
+    golden = sorted((CHECKOUT / "tests/golden").glob("*.zip"))
+    assert golden
+    for path in golden:
+        bundle = kit.load(path)
+        completions = list(bundle.completions())
+        assert len(completions) == len(bundle.completions()) > 0
+        assert all((row.text is None) == row.withheld for row in completions)
+        assert list(bundle.prompts())
+        assert list(bundle.verdicts())
+        assert bundle.metrics
+
+
 def test_verification_names_the_signer_and_what_is_wrong_in_the_file_that_the_user_named(
     folder: Path, tmp_path: Path
 ) -> None:

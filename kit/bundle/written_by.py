@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kit import __version__
 from kit.bundle import layout
 from kit.core.canonical import read_json
 from kit.core.errors import CheckFailed, KitError, Problem
+from kit.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

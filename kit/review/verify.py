@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import __version__
 from kit.bundle import layout
 from kit.bundle.archive import open_bundle
 from kit.bundle.contents import load_contents
@@ -17,6 +16,7 @@ from kit.bundle.signing.integrity import check_integrity
 from kit.core.digests import json_digest
 from kit.core.errors import CheckFailed, Problem
 from kit.core.identity import kit_identity
+from kit.core.version import __version__
 from kit.review.documents import check_documents
 from kit.review.recompute import check_arithmetic
 
