@@ -220,7 +220,7 @@ def test_the_study_runs_in_small(made: list[Path], tmp_path: Path) -> None:
     manifest = tmp_path / "small.json"
     manifest.write_text(json.dumps(study), encoding="utf-8")
     kit("reproduce", manifest, "--out", tmp_path / "small", home=tmp_path)
-    assert not verify(tmp_path / "small").unchecked
+    assert not verify(tmp_path / "small").not_recomputed
     contents = load_contents(tmp_path / "small")
     assert {str(cell.weights) for cell in contents.completions} == {"base", "tuned@1"}
     assert all(len(given) == 6 for given in contents.completions.values())
