@@ -52,7 +52,7 @@ def judged_by_all(folder: Path) -> Path:
         "schema_version": 1,
         "name": "all-judges",
         "description": "Every kind of judge.",
-        "model": {"path": "data", "dtype": "recorded", "files": {"asked.jsonl": None, "letters.jsonl": None}},
+        "model": {"path": "data", "answers": "recorded", "files": {"asked.jsonl": None, "letters.jsonl": None}},
         "data": {"asked": data_set("asked"), "letters": data_set("letters")},
         "finetune": None,
         "evaluations": {

@@ -100,7 +100,11 @@ KIND = JudgeKind(
     make=_make,
     needs="a model, a template, and the verdict that each of its answers means",
     fields={
-        "model": {"$ref": "#/$defs/model", "description": "The model that is asked; with `model`."},
+        "model": {
+            "$ref": "#/$defs/model",
+            "description": "The model that is asked; with `model`.",
+            "allOf": [{"properties": {"answers": {"not": {}, "x-hint": "remove it: a judge's model is asked"}}}],
+        },
         "template": {"$ref": "#/$defs/question", "description": "What it is asked; with `model`."},
         "chat": {
             "type": "boolean",

@@ -2,7 +2,8 @@
 
 The schema guards the shape and tells people what is wrong; the structs give it names and types. A field without a
 default is written always, null included. One that came later has a default, mostly None, and is written only where it
-says something else: so a manifest that was pinned before there was such a field keeps its digest.
+says something else: so a manifest that was pinned before there was such a field keeps its digest. Reports list settings
+in the order of the fields, and are verified byte for byte: a new field stands last.
 """
 
 from __future__ import annotations

@@ -56,12 +56,12 @@ class Training(Part, frozen=True, kw_only=True):
     gradient_checkpointing: bool
     system_prompt: str | None
     data_seed: int | None = None
-    quantization: Quantization | None = None
-    """Of the frozen weights, with `lora`."""
     long_rows: str | None = None
     """`cut`, which None is, or `drop`."""
     processes: int | None = None
     """That share each step, one for each accelerator; None is one."""
+    quantization: Quantization | None = None
+    """Of the frozen weights, with `lora`."""
 
     @property
     def effective_batch_size(self) -> int:
@@ -74,14 +74,14 @@ class Finetune(Part, frozen=True, kw_only=True):
 
     method: str
     """`lora`, `full`, or `adapter` for one that exists."""
-    data: str | None = None
-    training: Training | None = None
-    lora: Lora | None = None
-    adapter: Source | None = None
     serving: str
     """`merged` (in fp32, cast once, plain weights) or `adapter` (through the engine's LoRA path)."""
     tokenizer: str | None = None
     """`base` or `adapter`: whose tokenizer the tuned arm is asked with; None where nobody has said, is the base's."""
+    data: str | None = None
+    training: Training | None = None
+    lora: Lora | None = None
+    adapter: Source | None = None
 
     @property
     def own_tokenizer(self) -> Source | None:

@@ -68,9 +68,9 @@ class Evaluation(Part, frozen=True, kw_only=True):
     system_prompt: str | None
     prompt_order_seed: int | None
     """Shuffles the order in which the engine is asked; null asks as listed. It ought not to matter."""
+    judges: tuple[str, ...]
     choices: tuple[str, ...] | None = None
     """Letters, the likeliest of which is the answer; null lets the model write."""
-    judges: tuple[str, ...]
     answer_after: str | None = None
     """Ends what the model thinks before it answers: judged is what follows its last occurrence; null judges all."""
 
