@@ -330,9 +330,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from kit.bundle.archive import write_zip
-from kit.signer.keys import generate_key
-from kit.signer.seal import seal
-from kit.signer.signers import read_signers
+from kit.bundle.signing.keys import generate_key
+from kit.bundle.signing.seal import seal
+from kit.bundle.signing.signers import read_signers
 from kit.review.verify import verify
 seal(Path({str(bundle)!r}), generate_key(Path({str(tmp_path / "key")!r}), ""))
 write_zip(Path({str(bundle)!r}), Path({str(tmp_path / "x.zip")!r}))
