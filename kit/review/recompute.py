@@ -17,7 +17,7 @@ from kit.core.errors import CheckFailed, Problem, child_path
 from kit.core.rows import row_line
 from kit.spec.judges import find_kind, judge_kind, judge_of, missing_kind, settings_of
 from kit.spec.judges.answered import verdict_on
-from kit.spec.manifest.judge_check import rules_of
+from kit.spec.manifest.judge_rules import rules_of
 from kit.stats.metrics import compute
 
 if TYPE_CHECKING:
