@@ -31,7 +31,9 @@ def command(draft: Path, out: Path | None, *, as_json: bool) -> None:
     with errors_as_json(as_json=as_json):
         pinned = pin(draft, environment(), places(draft.parent), hub())
         target = out or pinned_path(draft)
-        target.write_text(json.dumps(pinned.document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        target.write_text(
+            json.dumps(pinned.document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+        )
     if as_json:
         show_json({"ok": True, "manifest": str(target), "filled": pinned.filled})
         return
