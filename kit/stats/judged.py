@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kit.core.errors import CheckFailed, Problem
@@ -93,17 +92,13 @@ class RunTable:
             return self
         return replace(self, training=tuple(seed for seed in self.training if seed in other.training))
 
-    def by_training(self) -> list[list[Fraction]]:
-        """Return the mean over the generation seeds, by prompt (rows) and training seed (columns)."""
-        count = len(self.generation)
+    def by_training(self) -> tuple[list[list[int]], int]:
+        """Return in how many generations each prompt (rows) had it after each training (columns), and of how many."""
         columns = [
-            [
-                Fraction(sum(one), count)
-                for one in zip(*(self.hits[seed, other] for other in self.generation), strict=True)
-            ]
+            [sum(one) for one in zip(*(self.hits[seed, other] for other in self.generation), strict=True)]
             for seed in self.training
         ]
-        return [list(row) for row in zip(*columns, strict=True)]
+        return [list(row) for row in zip(*columns, strict=True)], len(self.generation)
 
 
 def run_tables(judged: Iterable[JudgedCell]) -> dict[tuple[str, str, str], RunTable]:
