@@ -55,6 +55,11 @@ class Scenario:
     shared_seed: float = 0.0
     """Correlation of the two arms' seed effects, where both are trained."""
 
+    @property
+    def group(self) -> str:
+        """Return the heading under which the table has it."""
+        return "one seed in six collapses" if self.collapse else self.kind
+
 
 def scenarios() -> Iterator[Scenario]:
     """Yield the studies: each base, effect and spread over each number of seeds, and the odd ones for some."""
@@ -373,34 +378,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=400)
     parser.add_argument("--only", default="", help="part of a scenario's text")
-    parser.add_argument("--every", type=int, default=1, help="each so manieth scenario")
+    parser.add_argument("--every", type=int, default=1, help="one scenario in so many")
     parser.add_argument("--slow", action="store_true", help="the bootstrap and the Bayesian interval too")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     chosen = [one for one in scenarios() if options.only in str(one)][:: options.every]
-    found: dict[tuple[str, int], list[tuple[Scenario, Outcome]]] = defaultdict(list)
+    found: dict[tuple[str, int, str], list[tuple[Scenario, Outcome]]] = defaultdict(list)
     for number, scenario in enumerate(chosen):
         for name, result in simulate(scenario, options.replicates, options.seed + number, slow=options.slow).items():
-            found[name, scenario.seeds].append((scenario, result))
+            found[scenario.group, scenario.seeds, name].append((scenario, result))
     print(f"{len(chosen)} scenarios, {options.replicates} studies each\n")
-    print("| method | seeds | coverage: worst | mean | one-sided error at 90 %: worst | called, no effect: worst "
-          "| called, an effect: mean | width |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|")
-    worst = []
-    for (name, seeds), rows in found.items():
+    print("| studies | seeds | method | coverage: worst | mean | one-sided error at 90 %: worst "
+          "| called, no effect: worst | called, an effect: mean | width |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    for (group, seeds, name), rows in sorted(found.items()):
         results = [result for _, result in rows]
         plain = [result for one, result in rows if one.effect == 0]
         moved = [result for one, result in rows if one.effect != 0]
-        scenario, least = min(rows, key=lambda row: row[1].coverage)
-        worst.append((name, least.coverage, scenario))
         print(
-            f"| {name} | {seeds} | {least.coverage:.3f} | {np.mean([r.coverage for r in results]):.3f} "
-            f"| {max(r.one_sided for r in results):.3f} | {max((r.called for r in plain), default=0):.3f} "
-            f"| {np.mean([r.called for r in moved]):.3f} | {100 * np.mean([r.width for r in results]):.1f} |"
+            f"| {group} | {seeds} | {name} | {min(r.coverage for r in results):.3f} "
+            f"| {np.mean([r.coverage for r in results]):.3f} | {max(r.one_sided for r in results):.3f} "
+            f"| {max((r.called for r in plain), default=0):.3f} | {np.mean([r.called for r in moved]):.3f} "
+            f"| {100 * np.mean([r.width for r in results]):.1f} |"
         )
     print()
-    for name, coverage, scenario in worst:
-        print(f"{name}: {coverage:.3f} at {scenario}")
+    for (group, seeds, name), rows in sorted(found.items()):
+        scenario, least = min(rows, key=lambda row: row[1].coverage)
+        print(f"{group}, {seeds}, {name}: {least.coverage:.3f} at {scenario}")
 
 
 if __name__ == "__main__":

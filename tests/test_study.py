@@ -26,6 +26,7 @@ from kit.stats.mean import mean_of, rate_interval
 from kit.stats.next_run import next_run
 from kit.stats.paired import PairedCounts, mcnemar
 from kit.stats.split import split
+from kit.stats.spreads import Counts, limited
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -319,18 +320,85 @@ def covered(interval: Interval, truth: float) -> bool:
 
 
 def test_planted_variances_are_recovered() -> None:
+    """In the mean: the sources of a verdict, without bias."""
     world = World(11)
     truth = {"prompt": 0.25**2 / 3, "training_seed": 0.1**2 / 3, "generation_seed": 0.05**2 / 3}
-    hits = dict.fromkeys(truth, 0)
+    found: dict[str, list[float]] = {name: [] for name in truth}
     for _ in range(SIMULATIONS):
         runs = table(world.runs(world.effects(40, world.prompt), 5, 4))
-        values = [int(hit) for answers in zip(*runs.runs, strict=True) for hit in answers]
-        levels = {"prompt": 40, "training_seed": 5, "generation_seed": 4}
-        for source in split(Table(levels, values)):
+        for source in split(Table({"prompt": 40, "training_seed": 5, "generation_seed": 4}, _values(runs))):
             if source.name in truth:
                 assert source.verdict is not None
-                hits[source.name] += source.verdict.low <= truth[source.name] <= source.verdict.high
-    assert min(hits.values()) >= at_least(0.95) * SIMULATIONS, hits
+                found[source.name].append(source.verdict)
+    for name, variances in found.items():
+        assert np.mean(variances) == pytest.approx(truth[name], abs=3 * np.std(variances) / sqrt(SIMULATIONS) + 0.0005)
+
+
+def _values(runs: RunTable) -> list[int]:
+    return [int(hit) for answers in zip(*runs.runs, strict=True) for hit in answers]
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5, 0.8, 0.9, 0.93, 0.97, 0.98])
+def test_how_far_other_prompts_move_a_rate_is_covered(rate: float) -> None:
+    """By enumeration: of every number of hits, with its probability."""
+    truth, size = sqrt(rate * (1 - rate) / 440), 440
+    covered = 0.0
+    for hits in range(size + 1):
+        chance = stats.binom.pmf(hits, size, rate)
+        if chance > 1e-7:
+            spread, why = limited("prompt", truth, Counts({"training_seed": 1}, [hits], size))
+            assert why == ""
+            assert spread.low is not None
+            assert spread.high is not None
+            assert 0 <= spread.low <= spread.high <= 0.5 / sqrt(size) + 1e-9
+            covered += chance * (_prompts_only(hits, size)[0] <= truth <= _prompts_only(hits, size)[1])
+    assert covered >= 0.92
+
+
+def _prompts_only(hits: int, size: int) -> tuple[float, float]:
+    """Return the limits whatever the estimate."""
+    spread, _ = limited("prompt", 0.04, Counts({"training_seed": 1}, [hits], size))
+    other, _ = limited("prompt", 0.0, Counts({"training_seed": 1}, [hits], size))
+    assert spread.low is not None
+    assert other.high is not None
+    return spread.low, other.high
+
+
+@pytest.mark.parametrize(("level", "seed_sd"), [(0.0, 0.3), (0.0, 1.0), (2.0, 0.5), (-1.5, 0.7)])
+def test_how_far_seeds_move_a_rate_is_covered_and_never_more_than_possible(level: float, seed_sd: float) -> None:
+    """Runs of 300 prompts whose logits have normal seeds, at rates of one half to 0.15 and 0.85."""
+    generator = np.random.default_rng(17)
+    many = 1 / (1 + np.exp(-level - seed_sd * generator.normal(size=200_000)))
+    truth = sqrt(np.var(many) + np.mean(many * (1 - many)) / 300)
+    limits, without, widths = [], 0, []
+    for number in range(SIMULATIONS):
+        seeds = (3, 5, 10)[number % 3]
+        chances = 1 / (1 + np.exp(-level - seed_sd * generator.normal(size=seeds)))
+        hits = [int(count) for count in generator.binomial(300, chances)]
+        spread, why = limited("training_seed", float(np.std(hits, ddof=1) / 300), Counts(_levels(seeds), hits, 300))
+        if spread.low is None or spread.high is None:
+            assert "would need" in why
+            without += 1
+            continue
+        assert 0 <= spread.low <= spread.estimate <= spread.high <= 0.5
+        limits.append(spread.low <= truth <= spread.high)
+        widths.append(spread.high / truth)
+    assert without < SIMULATIONS / 4
+    assert np.mean(limits) >= at_least(0.94, len(limits))
+    assert np.median(widths) < 6
+
+
+def _levels(seeds: int) -> dict[str, int]:
+    return {"training_seed": seeds, "generation_seed": 1}
+
+
+def test_three_runs_in_which_nothing_happened_prove_nothing() -> None:
+    for hits, has_limits in ((0, False), (150, True)):
+        spread, why = limited("training_seed", 0.0, Counts(_levels(3), [hits] * 3, 300))
+        assert (spread.high is not None) is has_limits is not bool(why)
+        if has_limits:
+            assert spread.low == 0
+            assert 0.001 < (spread.high or 0) < 0.05
 
 
 @pytest.mark.parametrize(

@@ -45,15 +45,15 @@ def compare(reference: RunTable, other: RunTable, wanted: float) -> Compared:
         wanted: the difference that a design should be able to see.
     """
     reference, other = reference.shared(other), other.shared(reference)
-    rows, scale = _differences(reference, other)
+    rows, scale = differences(reference, other)
     both = mean_of(rows, scale)
-    exact = mcnemar(_counts(reference, other)) if len(reference.runs) == len(other.runs) == 1 else None
+    exact = mcnemar(first_pairs(reference, other)) if len(reference.runs) == len(other.runs) == 1 else None
     found = Difference.of(mean_of(*reference.by_training()), mean_of(*other.by_training()), both, exact)
     could_see = power(squares_of(rows, scale), both.prompts, both.runs, wanted)
     return Compared(found.interval(), found.interval(LEVEL_90), found.p_value(), could_see)
 
 
-def _differences(reference: RunTable, other: RunTable) -> tuple[list[list[int]], int]:
+def differences(reference: RunTable, other: RunTable) -> tuple[list[list[int]], int]:
     """Return the differences by prompt (rows) and training run (columns), and how many times too large they are."""
     (before, first), (after, second) = reference.by_training(), other.by_training()
     wide = max(len(before[0]), len(after[0]))
@@ -63,5 +63,6 @@ def _differences(reference: RunTable, other: RunTable) -> tuple[list[list[int]],
     return rows, first * second
 
 
-def _counts(reference: RunTable, other: RunTable) -> PairedCounts:
+def first_pairs(reference: RunTable, other: RunTable) -> PairedCounts:
+    """Count the pairs of the first runs, which are all there is of single runs."""
     return PairedCounts.of(zip(reference.runs[0], other.runs[0], strict=True))

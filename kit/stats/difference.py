@@ -19,6 +19,26 @@ _SMALLEST = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
+class MeanDifference:
+    """A mean of differences, as such: of pairs that are nearly the same, whose own limits say nothing of it."""
+
+    mean: Mean
+
+    def interval(self, level: Level = LEVEL_95) -> Interval:
+        """Return it with its limits: so many clustered errors on either side."""
+        half = self.mean.quantile(level) * sqrt(self.mean.variance)
+        return Interval(self.mean.estimate, max(-1.0, self.mean.estimate - half), min(1.0, self.mean.estimate + half))
+
+    def p_value(self) -> float:
+        """Return the two-sided p-value that it is none: the level at which the interval reaches zero."""
+
+        def beyond(level: Level) -> float:
+            return abs(self.mean.estimate) - self.mean.quantile(level) * sqrt(self.mean.variance)
+
+        return _level(beyond, abs(self.mean.estimate), self.mean)
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """Two means over the same prompts."""
 
@@ -58,18 +78,12 @@ class Difference:
     def p_value(self) -> float:
         """Return the two-sided p-value that there is no difference: the level at which the interval reaches zero."""
         estimate = self.second.estimate - self.first.estimate
-        if not estimate:
-            return 1.0
 
-        trained = [mean.runs - 1 for mean in (self.first, self.second) if mean.over_runs]
-        degrees = min(trained, default=None)
-
-        def beyond(statistic: float) -> float:
-            level = Level.at(statistic, degrees)
-            low, high = self._limits(level) if level.tail > _SMALLEST else (-1.0, 1.0)
+        def beyond(level: Level) -> float:
+            low, high = self._limits(level)
             return low if estimate > 0 else -high
 
-        found = min(1.0, 2 * Level.at(_root(beyond, abs(estimate)), degrees).tail)
+        found = _level(beyond, abs(estimate), self.first, self.second)
         return found if self.exact is None else max(found, self.exact)
 
     def _limits(self, level: Level) -> tuple[float, float]:
@@ -82,6 +96,19 @@ class Difference:
     def _joined(self, down: float, up: float) -> float:
         # In this order of operations the result does not depend on which side is which.
         return sqrt(max(0.0, down * down + up * up - 2 * self.correlation * (down * up)))
+
+
+def _level(beyond: Callable[[Level], float], estimate: float, *means: Mean) -> float:
+    """Return the two-sided level at which a limit reaches zero, given how far beyond zero it is at a level."""
+    if not estimate:
+        return 1.0
+    degrees = min((mean.runs - 1 for mean in means if mean.over_runs), default=None)
+
+    def at(statistic: float) -> float:
+        level = Level.at(statistic, degrees)
+        return beyond(level) if level.tail > _SMALLEST else -1.0
+
+    return min(1.0, 2 * Level.at(_root(at, estimate), degrees).tail)
 
 
 def _root(falling: Callable[[float], float], above: float) -> float:

@@ -33,6 +33,28 @@ def _context() -> _Number:
 
 
 @cache
+def logit(hits: int, count: int) -> float:
+    """Return the logarithm of the odds, with half a hit and half a miss more (Anscombe 1956): none and all have one."""
+    context = _context()
+    return float(context.log((context.mpf(hits) + 0.5) / (context.mpf(count - hits) + 0.5)))
+
+
+@cache
+def logistic_normal_sd(mean: float, sd: float) -> float:
+    """Return the standard deviation of a share whose logit is normal; it cannot exceed one half.
+
+    The mean over the middles of 100 slices of the normal distribution of equal probability.
+    """
+    context = _context()
+    slices = [sign * normal_exceeded((number + 0.5) / 100) for number in range(50) for sign in (-1, 1)]
+    # Slices have a little less spread than the whole.
+    wider = context.sqrt(len(slices) / context.fsum(one * context.mpf(one) for one in slices))
+    shares = [1 / (1 + context.exp(-(mean + sd * wider * one))) for one in slices]
+    middle = context.fsum(shares) / len(shares)
+    return float(context.sqrt(context.fsum((share - middle) ** 2 for share in shares) / len(shares)))
+
+
+@cache
 def t_tail(statistic: float, degrees: float) -> float:
     """Return the probability that Student's t exceeds a statistic; `degrees` may be any positive number.
 

@@ -110,10 +110,10 @@ def run_tables(judged: Iterable[JudgedCell]) -> dict[tuple[str, str, str], RunTa
             place = hits.setdefault((one.cell.evaluation, one.judge, one.cell.weights.arm), {})
             seeds = (one.cell.weights.training_seed, one.cell.generation_seed)
             place[seeds] = tuple(verdict == wanted for verdict in one.verdicts)
-    return {key: _table(of_arm) for key, of_arm in hits.items()}
+    return {key: crossed(of_arm) for key, of_arm in hits.items()}
 
 
-def _table(hits: Mapping[tuple[int | None, int], tuple[bool, ...]]) -> RunTable:
+def crossed(hits: Mapping[tuple[int | None, int], tuple[bool, ...]]) -> RunTable:
     """Return the largest table in which no run is missing: every statistic here needs seeds that are crossed."""
     generation: dict[int | None, set[int]] = {}
     for training_seed, generation_seed in hits:
