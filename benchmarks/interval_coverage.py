@@ -5,7 +5,7 @@
 A verdict is a coin with logit = level + prompt + prompt x arm + training seed + prompt x seed; prompts are
 logit-normal or U-shaped, seeds normal, or such that one in six collapses. The truth is the difference of the two arms'
 rates over all prompts and all seeds. Prints coverage, one-sided error at 90 %, power and width by method and number of
-seeds, and which scenario was the worst (docs/decisions/0024-differences.md has one such table). Its own arithmetic,
+seeds, and which scenario was the worst (docs/decisions/0026-differences.md has one such table). Its own arithmetic,
 with numpy and scipy: it shares no line with `kit.stats`, and tests hold the two against each other.
 """
 

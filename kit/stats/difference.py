@@ -7,15 +7,13 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from kit.stats.intervals import Interval
-from kit.stats.mean import LEVEL_95, Level, Mean, rate_interval
+from kit.stats.mean import LEVEL_95, SMALLEST_TAIL, Level, Mean, rate_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STEPS = 200
 _ENOUGH = 1e-12
-_SMALLEST = 1e-300
-"""No tail below it is looked at: a double ends there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _level(beyond: Callable[[Level], float], estimate: float, *means: Mean) -> f
 
     def at(statistic: float) -> float:
         level = Level.at(statistic, degrees)
-        return beyond(level) if level.tail > _SMALLEST else -1.0
+        return beyond(level) if level.tail > SMALLEST_TAIL else -1.0
 
     return min(1.0, 2 * Level.at(_root(at, estimate), degrees).tail)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kit.core.canonical import Json
 
-Z_95 = 1.9599639845400543
+Z_95 = 1.959963984540054
 """Standard normal quantile of 0.975: a two-sided 95 % interval."""
-Z_90 = 1.6448536269514726
+Z_90 = 1.6448536269514722
 """Standard normal quantile of 0.95: a two-sided 90 % interval, as two one-sided tests at 5 % need it."""
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from kit.stats.anova import PROMPT, TRAINING, Effect, MeanSquare, Table, mean_squares
 from kit.stats.distributions import normal_exceeded, normal_tail, t_exceeded, t_tail
-from kit.stats.intervals import Interval, wilson
+from kit.stats.intervals import Z_90, Z_95, Interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SMALLEST_TAIL = 1e-300
+"""No smaller one is looked at: a double ends there."""
 PROMPTS, RUNS = frozenset({PROMPT}), frozenset({TRAINING})
 
 
@@ -26,6 +28,8 @@ class Level:
     """How much an interval leaves out on either side, and the quantiles that do."""
 
     tail: float
+    normal: float
+    """What a standard normal exceeds with this probability."""
     known: tuple[int, float] = (0, 0.0)
     """Degrees of freedom whose quantile was there before the tail, and that quantile."""
 
@@ -33,20 +37,16 @@ class Level:
     def at(cls, statistic: float, degrees: int | None) -> Level:
         """Return the level at which a statistic is the quantile of Student's t, or, without degrees, the normal one."""
         if degrees is None:
-            return cls(normal_tail(statistic))
-        return cls(t_tail(statistic, degrees), (degrees, statistic))
-
-    @property
-    def normal(self) -> float:
-        """What a standard normal exceeds with this probability."""
-        return normal_exceeded(self.tail)
+            return cls(normal_tail(statistic), statistic)
+        tail = t_tail(statistic, degrees)
+        return cls(tail, normal_exceeded(tail) if tail > SMALLEST_TAIL else inf, (degrees, statistic))
 
     def t(self, degrees: int) -> float:
         """Return what Student's t exceeds with this probability."""
         return self.known[1] if degrees == self.known[0] else t_exceeded(self.tail, degrees)
 
 
-LEVEL_95, LEVEL_90 = Level(0.025), Level(0.05)
+LEVEL_95, LEVEL_90 = Level(0.025, Z_95), Level(0.05, Z_90)
 """Of two-sided intervals of 95 % and 90 %."""
 
 
@@ -81,7 +81,7 @@ class Mean:
         degree less than there are, and they are added in quadrature, each with its part of the variance, as Zou and
         Donner (2008) add the limits of independent parts. Satterthwaite's single t takes its degrees from the same
         mean squares: where three runs lie together by luck, it believes their small variance and, with it, many
-        degrees (docs/decisions/0024-differences.md).
+        degrees (docs/decisions/0026-differences.md).
         """
         if not self.over_runs:
             return level.normal

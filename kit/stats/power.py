@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kit.stats.anova import Effect, MeanSquare
 
 POWER = 0.8
+_POWER = Level(1 - POWER, 0.8416212335729143)
 MOST_RUNS, MOST_PROMPTS = 100, 100_000
 """Beyond these a design is not proposed."""
 
@@ -60,7 +61,7 @@ class _Variances:
         over_prompts = (self.single + runs * self.prompt) / count
         over_runs = (self.single + prompts * self.run) / count if runs > 1 else 0.0
         expected = Mean(0.0, over_prompts, over_runs, prompts, runs, 2 * count)
-        return (expected.quantile(LEVEL_95) + expected.quantile(Level(1 - POWER))) * sqrt(expected.variance)
+        return (expected.quantile(LEVEL_95) + expected.quantile(_POWER)) * sqrt(expected.variance)
 
 
 def power(squares: Mapping[Effect, MeanSquare], prompts: int, runs: int, wanted: float) -> Power | None:

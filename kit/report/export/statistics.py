@@ -19,9 +19,10 @@ def statistics(results: Results) -> Iterator[str]:
     yield (
         "The mean rate over all runs of an arm has a 95\\,\\% interval for other prompts and other training runs: "
         "Wilson's limits~\\cite{kit-wilson1927} at the number of independent answers that would have the same "
-        "error~\\cite{kit-korn1998}. The error is clustered by prompt and by training run, with the normal quantile "
-        "for prompts and Student's for runs."
+        "error~\\cite{kit-korn1998}. The error is clustered by prompt and by training run."
     )
+    if any(arm.runs > 1 for arm in arms):
+        yield "Prompts have the normal quantile in it, training runs Student's."
     if changes:
         yield from _comparisons(results, changes)
     if any(arm.runs > 1 for arm in arms):
