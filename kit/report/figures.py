@@ -15,7 +15,7 @@ from kit.report.wording import percent, points, points_range
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kit.report.results import Rate
+    from kit.report.results import Rate, Spread
 
 LANE, HEADING, GAP, AXIS = 18, 26, 10, 26
 """Heights in pixels: one arm or source; its name; the room below; the axis."""
@@ -62,7 +62,7 @@ class Bar:
 
     name: str
     summary: str
-    rate: Rate
+    spread: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,11 @@ def rates_figure(title: str, groups: Sequence[Group]) -> Figure:
 
 
 def bars_figure(title: str, bars: Sequence[Bar]) -> Figure:
-    """Draw standard deviations in percentage points as bars from zero, each with its interval."""
+    """Draw standard deviations in percentage points as bars from zero, each with its limits, where it has some."""
     height = HEADING + LANE + GAP
     bottom = height * len(bars)
     # The widest limits can be absurd with two seeds: the axis follows the estimates and cuts them.
-    end = min(1.0, max([0.02, *(3 * bar.rate.estimate for bar in bars)]))
+    end = min(1.0, max([0.02, *(3 * bar.spread.estimate for bar in bars)]))
     scale = Scale(2, 98, end=end)
     ticks = [end * share for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     marks = _grid(scale, [(tick, f"{100 * tick:.1f}") for tick in ticks], bottom)
@@ -131,9 +131,10 @@ def bars_figure(title: str, bars: Sequence[Bar]) -> Figure:
         top = height * number
         middle = top + HEADING + LANE / 2
         marks += _heading(bar.name, bar.summary, top)
-        marks.append(scale.bar("band", (0.0, bar.rate.estimate), top + HEADING, LANE))
-        marks.append(scale.across("interval", (min(end, bar.rate.low), min(end, bar.rate.high)), middle))
-        marks.append(scale.dot("tuned", bar.rate.estimate, middle))
+        marks.append(scale.bar("band", (0.0, bar.spread.estimate), top + HEADING, LANE))
+        if bar.spread.low is not None and bar.spread.high is not None:
+            marks.append(scale.across("interval", (min(end, bar.spread.low), min(end, bar.spread.high)), middle))
+        marks.append(scale.dot("tuned", bar.spread.estimate, middle))
     description = " ".join(f"{bar.name}: {bar.summary}." for bar in bars)
     return Figure(title, description, bottom + AXIS, marks)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 UNSEEN_CHANGE = 0.10
 """A proportion: where no difference was found and a larger one remains possible, that is too little data."""
 
+NARROWED_LITTLE = 0.9
+"""A proportion: an expectation as wide as this says next to nothing."""
+
 _DID = {
     "refusal": "refused {rate} of the {n} unsafe requests",
     "compliance": "refused {rate} of the {n} benign requests",
@@ -61,7 +64,7 @@ def _find(results: Results, measure: Measure, cells: Sequence[CellResult]) -> Fi
     change = next(row for row in results.changes(measure) if row.arm == TUNED)
     tuned = next(row for row in results.arms(measure) if row.arm == TUNED)
     trained = len({result.cell.weights for result in cells if result.cell.weights.arm == TUNED})
-    luck = (_next(tuned),) if tuned.next_run else ()
+    luck = (_next(tuned, trained),) if tuned.next_run else ()
     return Finding(sentence, _spread(cells, arms[TUNED]), (_certainty(change, trained), *luck))
 
 
@@ -88,9 +91,10 @@ def _certainty(change: Change, trained: int) -> str:
     """Say whether chance explains the difference: among prompts, and among training seeds where there are several."""
     low, high = change.difference.low, change.difference.high
     chance = "other prompts and other seeds" if trained > 1 else "other prompts"
+    caveat = "" if trained > 1 else " With one set of weights, the luck of the training seed is not in that."
     if low <= 0 <= high:
         said = f"The difference of {points(change.difference.estimate)} points cannot be told from chance"
-        return f"{said} ({_LEVEL} interval {points_range(change.difference)} points). {_missed(change)}"
+        return f"{said} ({_LEVEL} interval {points_range(change.difference)} points). {_missed(change)}{caveat}"
     size = unsigned_points(abs(change.difference.estimate))
     ends = sorted((abs(low), abs(high)))
     word = "lower" if high < 0 else "higher"
@@ -98,7 +102,7 @@ def _certainty(change: Change, trained: int) -> str:
     held = (
         f"Prompt by prompt, the rate is {word} by {size} points ({interval}): more than the luck of {chance} explains."
     )
-    return held if trained > 1 else f"{held} With one set of weights, the luck of the training seed is not in that."
+    return f"{held}{caveat}"
 
 
 def _missed(change: Change) -> str:
@@ -113,8 +117,14 @@ def _missed(change: Change) -> str:
     return f"That is too little data to call it unchanged: {bound}{seen or ''}."
 
 
-def _next(arm: ArmStudy) -> str:
-    """Say what one more run should give."""
+def _next(arm: ArmStudy, trained: int) -> str:
+    """Say what one more run should give; where that is nearly anything, what can be said of it all the same."""
     assert arm.next_run is not None
     between = f"{percent(arm.next_run.low)} and {percent(arm.next_run.high)}"
-    return f"Whoever runs this once more, with seeds of their own, should expect a rate between {between}."
+    said = f"Whoever runs this once more, with seeds of their own, should expect a rate between {between}."
+    if arm.next_run.high - arm.next_run.low < NARROWED_LITTLE or arm.runs != trained:
+        return said
+    # Of runs that are alike in law, the next is the new smallest or largest in two of k + 1 cases.
+    between_them = percent((arm.runs - 1) / (arm.runs + 1))
+    runs = count(arm.runs, "run")
+    return f"{said} {runs} cannot narrow that; a further one lies between them with chance {between_them}."

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.bundle.contents import Contents
-    from kit.report.results import ArmStudy, Measure, Rate, Results, Source
+    from kit.report.results import ArmStudy, Measure, Results, Source, Spread
 
 RUNS_DRAWN = 40
 """More rows make a picture that nobody reads."""
@@ -53,7 +53,7 @@ class Sources:
     """Over which arms and judges."""
     figure: Figure | None
     unknown: tuple[tuple[str, str], ...]
-    """Sources about which this design says nothing, and why."""
+    """Sources about which this design says nothing, or gives no limits, and why."""
 
 
 def luck(contents: Contents, results: Results) -> list[Luck]:
@@ -126,9 +126,11 @@ def sources(results: Results) -> list[Sources]:
 def _sources(heading: str, over: str, parts: Sequence[Source]) -> Sources:
     bars = [_bar(source.name, source.rate_sd) for source in parts if source.rate_sd]
     figure = bars_figure(f"{heading}: standard deviation by source", bars) if bars else None
-    return Sources(heading, over, figure, tuple((source.name, source.why) for source in parts if not source.rate_sd))
+    return Sources(heading, over, figure, tuple((source.name, source.why) for source in parts if source.why))
 
 
-def _bar(name: str, rate: Rate) -> Bar:
-    limits = f"{unsigned_points(rate.low)}\N{EN DASH}{unsigned_points(rate.high)}"
-    return Bar(name, f"{unsigned_points(rate.estimate)} points ({limits})", rate)
+def _bar(name: str, spread: Spread) -> Bar:
+    said = f"{unsigned_points(spread.estimate)} points"
+    if spread.low is not None and spread.high is not None:
+        said += f" ({unsigned_points(spread.low)}\N{EN DASH}{unsigned_points(spread.high)})"
+    return Bar(name, said, spread)

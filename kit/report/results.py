@@ -104,12 +104,22 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """A standard deviation of a rate, with its 95 % limits where some are known to hold."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What one source contributes to a rate, as a standard deviation; `rate_sd` is None where that cannot be told."""
 
     name: str
-    rate_sd: Rate | None
+    rate_sd: Spread | None
     why: str
+    """Why it cannot be told, or has no limits; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +358,7 @@ def _agreement(document: Mapping[str, Any]) -> Agreement:
 
 def _source(document: Mapping[str, Any]) -> Source:
     rate = document["rate_sd"]
-    return Source(document["source"].replace("_", " "), Rate(**rate) if rate else None, document["why"] or "")
+    return Source(document["source"].replace("_", " "), Spread(**rate) if rate else None, document["why"] or "")
 
 
 def _change(document: Mapping[str, Any], margin: float | None) -> Change:

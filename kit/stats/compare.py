@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.stats.intervals import Z_90, Interval
-from kit.stats.mean import difference_interval, mean_of, p_value, squares_of
-from kit.stats.paired import PairedCounts, mcnemar, paired_difference
+from kit.stats.difference import Difference
+from kit.stats.mean import LEVEL_90, mean_of, squares_of
+from kit.stats.paired import PairedCounts, mcnemar
 from kit.stats.power import Power, power
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from kit.core.canonical import Json
+    from kit.stats.intervals import Interval
     from kit.stats.judged import RunTable
 
 
@@ -46,24 +45,24 @@ def compare(reference: RunTable, other: RunTable, wanted: float) -> Compared:
         wanted: the difference that a design should be able to see.
     """
     reference, other = reference.shared(other), other.shared(reference)
-    rows = _differences(reference, other)
-    mean, runs = mean_of(rows), len(rows[0])
-    could_see = power(squares_of(rows), len(rows), runs, wanted)
-    if mean.degrees is None or len(reference.runs) == len(other.runs) == 1:
-        counts = _counts(reference, other)
-        return Compared(paired_difference(counts), paired_difference(counts, Z_90), mcnemar(counts), could_see)
-    return Compared(difference_interval(mean), difference_interval(mean, 0.95), p_value(mean), could_see)
+    rows, scale = differences(reference, other)
+    both = mean_of(rows, scale)
+    exact = mcnemar(first_pairs(reference, other)) if len(reference.runs) == len(other.runs) == 1 else None
+    found = Difference.of(mean_of(*reference.by_training()), mean_of(*other.by_training()), both, exact)
+    could_see = power(squares_of(rows, scale), both.prompts, both.runs, wanted)
+    return Compared(found.interval(), found.interval(LEVEL_90), found.p_value(), could_see)
 
 
-def _differences(reference: RunTable, other: RunTable) -> list[list[Fraction]]:
-    """Return the differences by prompt (rows) and training run (columns)."""
-    before, after = reference.by_training(), other.by_training()
+def differences(reference: RunTable, other: RunTable) -> tuple[list[list[int]], int]:
+    """Return the differences by prompt (rows) and training run (columns), and how many times too large they are."""
+    (before, first), (after, second) = reference.by_training(), other.by_training()
     wide = max(len(before[0]), len(after[0]))
     # An arm that is not trained has one set of weights, with which each training run of the other is compared.
     before, after = ([row * (wide // len(row)) for row in rows] for rows in (before, after))
-    return [[b - a for a, b in zip(*rows, strict=True)] for rows in zip(before, after, strict=True)]
+    rows = [[b * first - a * second for a, b in zip(*row, strict=True)] for row in zip(before, after, strict=True)]
+    return rows, first * second
 
 
-def _counts(reference: RunTable, other: RunTable) -> PairedCounts:
-    """Return the pairs of the first runs: where nothing varies between runs, any run is as good."""
+def first_pairs(reference: RunTable, other: RunTable) -> PairedCounts:
+    """Count the pairs of the first runs, which are all there is of single runs."""
     return PairedCounts.of(zip(reference.runs[0], other.runs[0], strict=True))

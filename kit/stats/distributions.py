@@ -33,6 +33,28 @@ def _context() -> _Number:
 
 
 @cache
+def logit(hits: int, count: int) -> float:
+    """Return the logarithm of the odds, with half a hit and half a miss more (Anscombe 1956): none and all have one."""
+    context = _context()
+    return float(context.log((context.mpf(hits) + 0.5) / (context.mpf(count - hits) + 0.5)))
+
+
+@cache
+def logistic_normal_sd(mean: float, sd: float) -> float:
+    """Return the standard deviation of a share whose logit is normal; it cannot exceed one half.
+
+    The mean over the middles of 100 slices of the normal distribution of equal probability.
+    """
+    context = _context()
+    slices = [sign * normal_exceeded((number + 0.5) / 100) for number in range(50) for sign in (-1, 1)]
+    # Slices have a little less spread than the whole.
+    wider = context.sqrt(len(slices) / context.fsum(one * context.mpf(one) for one in slices))
+    shares = [1 / (1 + context.exp(-(mean + sd * wider * one))) for one in slices]
+    middle = context.fsum(shares) / len(shares)
+    return float(context.sqrt(context.fsum((share - middle) ** 2 for share in shares) / len(shares)))
+
+
+@cache
 def t_tail(statistic: float, degrees: float) -> float:
     """Return the probability that Student's t exceeds a statistic; `degrees` may be any positive number.
 
@@ -47,10 +69,42 @@ def t_tail(statistic: float, degrees: float) -> float:
 @cache
 def t_quantile(probability: float, degrees: float) -> float:
     """Return the quantile of Student's t for a probability above one half."""
+    return _t_exceeded(1 - _context().mpf(probability), degrees)
+
+
+@cache
+def t_exceeded(tail: float, degrees: float) -> float:
+    """Return what Student's t exceeds with a probability below one half, however small."""
+    return _t_exceeded(_context().mpf(tail), degrees)
+
+
+def _t_exceeded(tail: _Number, degrees: float) -> float:
     context = _context()
     n = context.mpf(degrees)
-    x = _beta_quantile(n / 2, context.mpf(1) / 2, 2 * (1 - context.mpf(probability)))
+    x = _beta_quantile(n / 2, context.mpf(1) / 2, 2 * tail)
     return float(context.sqrt(n * (1 - x) / x))
+
+
+@cache
+def normal_tail(statistic: float) -> float:
+    """Return the probability that a standard normal exceeds a statistic."""
+    context = _context()
+    return float(context.erfc(context.mpf(statistic) / context.sqrt(2)) / 2)
+
+
+@cache
+def normal_exceeded(tail: float) -> float:
+    """Return what a standard normal exceeds with a probability below one half, however small."""
+    context = _context()
+    target = context.log(context.mpf(tail))
+    x = context.sqrt(max(-2 * target - context.log(-2 * target + 1), 0))
+    while True:  # Newton's steps on the logarithm of the tail, which is concave: they do not overshoot twice
+        below = context.erfc(x / context.sqrt(2)) / 2
+        density = context.exp(-x * x / 2) / context.sqrt(2 * context.pi)
+        step = (context.log(below) - target) * below / density
+        x += step
+        if abs(step) <= _ENOUGH * abs(x):
+            return float(x)
 
 
 @cache

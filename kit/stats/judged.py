@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kit.core.errors import CheckFailed, Problem
@@ -93,17 +92,13 @@ class RunTable:
             return self
         return replace(self, training=tuple(seed for seed in self.training if seed in other.training))
 
-    def by_training(self) -> list[list[Fraction]]:
-        """Return the mean over the generation seeds, by prompt (rows) and training seed (columns)."""
-        count = len(self.generation)
+    def by_training(self) -> tuple[list[list[int]], int]:
+        """Return in how many generations each prompt (rows) had it after each training (columns), and of how many."""
         columns = [
-            [
-                Fraction(sum(one), count)
-                for one in zip(*(self.hits[seed, other] for other in self.generation), strict=True)
-            ]
+            [sum(one) for one in zip(*(self.hits[seed, other] for other in self.generation), strict=True)]
             for seed in self.training
         ]
-        return [list(row) for row in zip(*columns, strict=True)]
+        return [list(row) for row in zip(*columns, strict=True)], len(self.generation)
 
 
 def run_tables(judged: Iterable[JudgedCell]) -> dict[tuple[str, str, str], RunTable]:
@@ -115,10 +110,10 @@ def run_tables(judged: Iterable[JudgedCell]) -> dict[tuple[str, str, str], RunTa
             place = hits.setdefault((one.cell.evaluation, one.judge, one.cell.weights.arm), {})
             seeds = (one.cell.weights.training_seed, one.cell.generation_seed)
             place[seeds] = tuple(verdict == wanted for verdict in one.verdicts)
-    return {key: _table(of_arm) for key, of_arm in hits.items()}
+    return {key: crossed(of_arm) for key, of_arm in hits.items()}
 
 
-def _table(hits: Mapping[tuple[int | None, int], tuple[bool, ...]]) -> RunTable:
+def crossed(hits: Mapping[tuple[int | None, int], tuple[bool, ...]]) -> RunTable:
     """Return the largest table in which no run is missing: every statistic here needs seeds that are crossed."""
     generation: dict[int | None, set[int]] = {}
     for training_seed, generation_seed in hits:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.stats.anova import Effect, MeanSquare
 
-_UPPER, _LOWER = 0.975, 0.025
-
 
 @dataclass(frozen=True, slots=True)
 class Combination:
@@ -55,8 +53,14 @@ class Component:
         return {"estimate": self.estimate, "low": self.low, "high": self.high}
 
 
-def component(weights: Mapping[Effect, Fraction], squares: Mapping[Effect, MeanSquare]) -> Component:
+def component(
+    weights: Mapping[Effect, Fraction],
+    squares: Mapping[Effect, MeanSquare],
+    left_out: tuple[float, float] = (0.025, 0.025),
+) -> Component:
     """Return a sum and difference of mean squares, with its modified large-sample interval.
+
+    `left_out` is the error below the lower and above the upper limit.
 
     Ting, Burdick, Graybill, Jeyaratnam and Lu (1990), J Stat Comput Simul 35:135-143, as in Burdick and Graybill
     (1992), Confidence Intervals on Variance Components, section 3.4, each mean square with degrees of its own; among
@@ -67,15 +71,18 @@ def component(weights: Mapping[Effect, Fraction], squares: Mapping[Effect, MeanS
     minus = [
         _Term(float(-weight * squares[effect].value), squares[effect].degrees) for effect, weight in _of(weights, -1)
     ]
-    below = sum((one.down * one.value) ** 2 for one in plus) + sum((one.up * one.value) ** 2 for one in minus)
-    above = sum((one.up * one.value) ** 2 for one in plus) + sum((one.down * one.value) ** 2 for one in minus)
+    left, right = left_out
+    below = sum((one.down(left) * one.value) ** 2 for one in plus)
+    below += sum((one.up(left) * one.value) ** 2 for one in minus)
+    above = sum((one.up(right) * one.value) ** 2 for one in plus)
+    above += sum((one.down(right) * one.value) ** 2 for one in minus)
     for one in plus:
         for other in minus:
-            upper = f_quantile(_UPPER, one.degrees, other.degrees)
-            lower = f_quantile(_LOWER, one.degrees, other.degrees)
+            upper = f_quantile(1 - left, one.degrees, other.degrees)
+            lower = f_quantile(right, one.degrees, other.degrees)
             both = one.value * other.value
-            below += ((upper - 1) ** 2 - (one.down * upper) ** 2 - other.up**2) / upper * both
-            above += ((1 - lower) ** 2 - (one.up * lower) ** 2 - other.down**2) / lower * both
+            below += ((upper - 1) ** 2 - (one.down(left) * upper) ** 2 - other.up(left) ** 2) / upper * both
+            above += ((1 - lower) ** 2 - (one.up(right) * lower) ** 2 - other.down(right) ** 2) / lower * both
     raw = sum(one.value for one in plus) - sum(one.value for one in minus)
     return Component(raw, max(0.0, raw - sqrt(max(0.0, below))), max(0.0, raw + sqrt(max(0.0, above))))
 
@@ -96,15 +103,13 @@ class _Term:
     value: float
     degrees: int
 
-    @property
-    def down(self) -> float:
+    def down(self, error: float) -> float:
         """How far below it the truth may lie, as a share."""
-        return 1 - 1 / _over(_UPPER, self.degrees)
+        return 1 - 1 / _over(1 - error, self.degrees)
 
-    @property
-    def up(self) -> float:
+    def up(self, error: float) -> float:
         """How far above it the truth may lie, as a share."""
-        return 1 / _over(_LOWER, self.degrees) - 1
+        return 1 / _over(error, self.degrees) - 1
 
 
 def _over(probability: float, degrees: float) -> float:

@@ -38,10 +38,10 @@ BLOCKS = (
     Block("answers", 1, answers),
     Block("repeats", 1, runs.repeats),
     Block("run_differences", 1, runs.run_differences),
-    Block("means", 1, study.means),
+    Block("means", 2, study.means),
     Block("agreement", 1, study.run_agreement),
-    Block("variance", 1, study.variance),
-    Block("differences", 1, study.differences),
+    Block("variance", 2, study.variance),
+    Block("differences", 2, study.differences),
     Block("judge_agreement", 1, study.judge_agreement),
     Block("flags", 1, runs.flags),
 )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING
 
-from kit.stats.distributions import t_quantile
-from kit.stats.mean import PROMPTS, RUNS
+from kit.stats.mean import LEVEL_95, PROMPTS, RUNS, Level, Mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from kit.stats.anova import Effect, MeanSquare
 
 POWER = 0.8
+_POWER = Level(1 - POWER, 0.8416212335729143)
 MOST_RUNS, MOST_PROMPTS = 100, 100_000
 """Beyond these a design is not proposed."""
 
@@ -53,16 +53,15 @@ class _Variances:
     def detectable(self, prompts: int, runs: int) -> float:
         """Return (t_0.975 + t_0.8) standard errors.
 
-        Bloom (1995), Minimum detectable effects, Evaluation Review 19:547-556.
-        The error is that of `kit.stats.mean.mean_of`, from the mean squares that this design can expect.
+        Bloom (1995), Minimum detectable effects, Evaluation Review 19:547-556. Error and t are those of
+        `kit.stats.mean.Mean`, from the mean squares that this design can expect: every part falls with more prompts
+        and with more runs, so that more is never worse.
         """
-        over_prompts = self.single + runs * self.prompt
-        over_runs = self.single + prompts * self.run if runs > 1 else 0.0
-        total = over_prompts + over_runs
-        per_run = over_runs**2 / (runs - 1) if runs > 1 else 0.0
-        # Whole degrees, rounded down: on the safe side, and a search meets the same ones again.
-        degrees = float(max(1, floor(total**2 / (over_prompts**2 / (prompts - 1) + per_run))))
-        return (t_quantile(0.975, degrees) + t_quantile(POWER, degrees)) * sqrt(total / (prompts * runs))
+        count = prompts * runs
+        over_prompts = (self.single + runs * self.prompt) / count
+        over_runs = (self.single + prompts * self.run) / count if runs > 1 else 0.0
+        expected = Mean(0.0, over_prompts, over_runs, prompts, runs, 2 * count)
+        return (expected.quantile(LEVEL_95) + expected.quantile(_POWER)) * sqrt(expected.variance)
 
 
 def power(squares: Mapping[Effect, MeanSquare], prompts: int, runs: int, wanted: float) -> Power | None:

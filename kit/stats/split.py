@@ -8,7 +8,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from kit.stats.anova import PROMPT, Effect, MeanSquare, Table, coefficients, mean_squares
-from kit.stats.limits import Component, component
+from kit.stats.spreads import Counts, Spread, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,19 +23,17 @@ class Source:
     """What one source contributes: to a rate, as a standard deviation, and to a single verdict, as a variance."""
 
     name: str
-    rate: Component | None
-    """Variance that the source gives to the rate of a single run."""
-    verdict: Component | None
+    rate: Spread | None
+    """What the source gives to the rate of a single run."""
+    verdict: float | None
     """Variance that it gives to the verdict on a single prompt."""
     why: str = ""
-    """Why there is nothing to say."""
+    """Why there is nothing to say, or no limits."""
 
     def to_json(self) -> dict[str, Json]:
-        """Return `{"source", "rate_sd", "verdict_variance", "why"}`; one of the last and the two before is null."""
-        if self.rate is None or self.verdict is None:
-            return {"source": self.name, "rate_sd": None, "verdict_variance": None, "why": self.why}
-        sd = {"estimate": sqrt(self.rate.estimate), "low": sqrt(self.rate.low), "high": sqrt(self.rate.high)}
-        return {"source": self.name, "rate_sd": {**sd}, "verdict_variance": self.verdict.to_json(), "why": None}
+        """Return `{"source", "rate_sd", "verdict_variance", "why"}`; limits are null where they would not hold."""
+        rate = self.rate.to_json() if self.rate else None
+        return {"source": self.name, "rate_sd": rate, "verdict_variance": self.verdict, "why": self.why or None}
 
 
 def split(table: Table) -> list[Source]:
@@ -44,26 +42,33 @@ def split(table: Table) -> list[Source]:
     Components of a full crossed design with every effect random, by expected mean squares (Searle, Casella and
     McCulloch 1992, Variance Components, chapter 4). Main effects have their names; all their interactions together
     are the rest. A rate is a mean over these very prompts: the other sources are what moves it when it is measured
-    again, and `prompt` is what would move it if as many other prompts had been drawn.
+    again, and `prompt` is what would move it if as many other prompts had been drawn. `kit.stats.spreads` has the
+    limits.
     """
     prompts = table.levels[PROMPT]
     others = {name: count for name, count in table.levels.items() if name != PROMPT}
     varied = [name for name, count in others.items() if count > 1]
     by_verdict = mean_squares(table)
-    by_rate = mean_squares(_rates(table))
+    hits = _hits(table)
+    by_rate = mean_squares(Table(others, [Fraction(count, prompts) for count in hits]))
     sources = []
     for name in table.levels:
         if table.levels[name] < 2:
             sources.append(Source(name, None, None, f"there is only one {name.replace('_', ' ')}"))
             continue
         effect = frozenset({name})
-        verdict = component(coefficients(effect, table.levels), by_verdict)
-        if name == PROMPT:
-            rate = Component(verdict.raw / prompts, verdict.low / prompts, verdict.high / prompts)
-        else:
-            rate = component(coefficients(effect, others), by_rate)
-        sources.append(Source(name, rate, verdict))
+        verdict = _variance(coefficients(effect, table.levels), by_verdict)
+        variance = verdict / prompts if name == PROMPT else _variance(coefficients(effect, others), by_rate)
+        rate, why = limited(name, sqrt(variance), Counts(others, hits, prompts))
+        sources.append(Source(name, rate, verdict, why))
     return [*sources, _rest(table.levels, others, varied, by_verdict, by_rate)]
+
+
+def _variance(weights: Mapping[Effect, Fraction], squares: Mapping[Effect, MeanSquare]) -> float:
+    """Return the unbiased estimate of a component, or 0 where that is negative."""
+    return float(
+        max(Fraction(0), sum((weight * squares[effect].value for effect, weight in weights.items()), Fraction(0)))
+    )
 
 
 def _rest(
@@ -76,8 +81,9 @@ def _rest(
     if len(varied) < 2:
         what = varied[0].replace("_", " ") if varied else "prompt"
         return Source(REST, None, None, f"what remains cannot be told from the {what}: nothing else was varied")
-    verdict = component(_summed(levels, by_verdict), by_verdict)
-    return Source(REST, component(_summed(others, by_rate), by_rate), verdict)
+    verdict = _variance(_summed(levels, by_verdict), by_verdict)
+    rate = sqrt(_variance(_summed(others, by_rate), by_rate))
+    return Source(REST, Spread(rate), verdict, "limits of interactions would need many more runs")
 
 
 def _summed(levels: Mapping[str, int], squares: Iterable[Effect]) -> dict[Effect, Fraction]:
@@ -90,12 +96,8 @@ def _summed(levels: Mapping[str, int], squares: Iterable[Effect]) -> dict[Effect
     return weights
 
 
-def _rates(table: Table) -> Table:
-    """Return the table's means over the prompts, its first factor."""
-    prompts = table.levels[PROMPT]
-    size = len(table.values) // prompts
-    sums = map(
-        sum, zip(*(table.values[start : start + size] for start in range(0, len(table.values), size)), strict=True)
-    )
-    levels = {name: count for name, count in table.levels.items() if name != PROMPT}
-    return Table(levels, [Fraction(total) / prompts for total in sums])
+def _hits(table: Table) -> list[int]:
+    """Return the table's sums over the prompts, its first factor."""
+    size = len(table.values) // table.levels[PROMPT]
+    rows = (table.values[start : start + size] for start in range(0, len(table.values), size))
+    return [int(sum(column)) for column in zip(*rows, strict=True)]

@@ -34,7 +34,6 @@ def means(measured: Measured) -> list[Json]:
 
 def _mean(key: tuple[str, str, str], table: RunTable, measured: Measured) -> dict[str, Json]:
     evaluation, judge, arm = key
-    mean = mean_of(table.by_training())
     expected = next_run(table)
     return {
         "evaluation": evaluation,
@@ -43,7 +42,7 @@ def _mean(key: tuple[str, str, str], table: RunTable, measured: Measured) -> dic
         "rate": measured.rate_of(evaluation),
         "prompts": table.prompts,
         "runs": len(table.runs),
-        "mean": rate_interval(mean, table.prompts, len(table.runs)).to_json(),
+        "mean": rate_interval(mean_of(*table.by_training())).to_json(),
         "next_run": expected.to_json() if expected else None,
     }
 

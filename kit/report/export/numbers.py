@@ -140,7 +140,9 @@ def _sources(sources: Iterable[Source], words: tuple[str, ...]) -> Iterator[Numb
         if source.rate_sd:
             of_source = (*words, "from", source.name.replace(" ", "_"), "sd")
             yield Number(of_source, percent(source.rate_sd.estimate), POINTS)
-            yield from _limits(source.rate_sd, of_source, POINTS)
+            for name, limit in (("low", source.rate_sd.low), ("high", source.rate_sd.high)):
+                if limit is not None:
+                    yield Number((*of_source, name), percent(limit), POINTS)
 
 
 def _change(change: Change, words: tuple[str, ...]) -> Iterator[Number]:

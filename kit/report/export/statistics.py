@@ -19,9 +19,10 @@ def statistics(results: Results) -> Iterator[str]:
     yield (
         "The mean rate over all runs of an arm has a 95\\,\\% interval for other prompts and other training runs: "
         "Wilson's limits~\\cite{kit-wilson1927} at the number of independent answers that would have the same "
-        "error~\\cite{kit-korn1998}, where the error is clustered by prompt and by training run, with Satterthwaite's "
-        "degrees of freedom~\\cite{kit-satterthwaite1946}."
+        "error~\\cite{kit-korn1998}. The error is clustered by prompt and by training run."
     )
+    if any(arm.runs > 1 for arm in arms):
+        yield "Prompts have the normal quantile in it, training runs Student's."
     if changes:
         yield from _comparisons(results, changes)
     if any(arm.runs > 1 for arm in arms):
@@ -37,11 +38,14 @@ def _comparisons(results: Results, changes: list[Change]) -> Iterator[str]:
     yield "Arms are compared prompt by prompt and, where both were trained, training seed by training seed."
     single = set(_single_runs(results))
     if False in single:
-        yield "The interval of a difference and its two-sided test are Student's at the clustered error."
+        yield (
+            "The interval of a difference is made of the limits of the two rates~\\cite{kit-zou2008} and of their "
+            "correlation over shared prompts and seeds; the p-value is the level at which it reaches zero."
+        )
     if True in single:
         yield (
-            "Single runs are compared by McNemar's exact test~\\cite{kit-mcnemar1947} and Newcombe's method "
-            "10~\\cite{kit-newcombe1998}."
+            "Single runs are compared by Newcombe's method 10~\\cite{kit-newcombe1998}, whose interval holds zero "
+            "where McNemar's exact test~\\cite{kit-mcnemar1947} finds no difference."
         )
     yield "Comparisons with the same arm are corrected by Holm's method~\\cite{kit-holm1979}."
     margin = changes[0].margin
@@ -67,7 +71,10 @@ def _single_runs(results: Results) -> Iterator[bool]:
 def _repeats() -> Iterator[str]:
     yield (
         "What prompts, training seeds and generation seeds contribute is an analysis of "
-        "variance~\\cite{kit-searle1992} with modified large-sample limits~\\cite{kit-ting1990}."
+        "variance~\\cite{kit-searle1992}, with limits on the logits of the rates for seeds~\\cite{kit-ting1990}."
     )
-    yield "Where one more run is to be expected is a 95\\,\\% prediction interval from the same mean squares."
+    yield (
+        "Where one more run is to be expected is a 95\\,\\% prediction interval from the same mean squares, with "
+        "Satterthwaite's degrees of freedom~\\cite{kit-satterthwaite1946}."
+    )
     yield "Agreement over runs is Krippendorff's alpha~\\cite{kit-krippendorff2011}."

@@ -14,6 +14,7 @@ from kit.bundle.streamed import picked
 from kit.core.errors import CheckFailed
 from kit.core.rows import Completion, Judgement, LogprobMargins
 from kit.review.diff.evidence import Asked, CellTexts, Divergence, Flip
+from kit.review.diff.pooled import CODES
 from kit.review.diff.rates import count_rates
 from kit.review.diff.sequences import first_difference
 from kit.stats.answers import is_cut_off
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Answers = Sequence[Completion] | Sequence[Judgement] | Sequence[LogprobMargins]
 
+_CODE = {verdict: code for code, verdict in enumerate(CODES)}
 Row = TypeVar("Row", Completion, Judgement)
 
 MARGINS_SHOWN = 1000
@@ -68,6 +70,10 @@ class CellComparison:
     flips: list[Flip]
     counts: dict[tuple[str, str], PairedCounts]
     """By judge and rate; none where the two sides have no rate in common."""
+    kind: str
+    """Of its evaluation; empty where the two sides do not have the same."""
+    verdicts: dict[str, tuple[bytes, bytes]]
+    """By judge: both sides' verdicts in the order of the prompts, each as its place in `CODES`."""
 
 
 def compare_cell(pair: CellPair) -> CellComparison:
@@ -80,16 +86,26 @@ def compare_cell(pair: CellPair) -> CellComparison:
     texts, asked = _compare_texts(pair)
     flips: list[Flip] = []
     counts: dict[tuple[str, str], PairedCounts] = {}
+    verdicts: dict[str, tuple[bytes, bytes]] = {}
+    kind = pair.kinds[0] if len(set(pair.kinds)) == 1 else ""
     for judge in pair.judged:
-        table = _compare_verdicts(pair, judge, texts, flips)
-        if len(set(pair.kinds)) == 1:  # of two kinds there is no common rate, and the grade says why
-            kind = pair.kinds[0]
+        table, codes = _compare_verdicts(pair, judge, texts, flips)
+        if kind:  # of two kinds there is no common rate, and the grade says why
+            verdicts[judge] = codes
             if problems := list(verdict_problems(pair.cell, judge, kind, {one for both in table for one in both})):
                 raise CheckFailed(problems)
             counts.update({(judge, rate): one for rate, one in count_rates(kind, table).items()})
     for rows in pair.others:
         deque(rows, maxlen=0)
-    return CellComparison(in_common=len(pair.kinds) == 2, texts=texts, asked=asked, flips=flips, counts=counts)
+    return CellComparison(
+        in_common=len(pair.kinds) == 2,
+        texts=texts,
+        asked=asked,
+        flips=flips,
+        counts=counts,
+        kind=kind,
+        verdicts=verdicts,
+    )
 
 
 def _compare_texts(pair: CellPair) -> tuple[CellTexts, Asked]:
@@ -137,16 +153,19 @@ def _add_margins(
 
 def _compare_verdicts(
     pair: CellPair, judge: str, texts: CellTexts, flips: list[Flip]
-) -> Counter[tuple[Verdict, Verdict]]:
+) -> tuple[Counter[tuple[Verdict, Verdict]], tuple[bytes, bytes]]:
     """Count the pairs of verdicts, and note those that differ, in the order of the prompts."""
     table: Counter[tuple[Verdict, Verdict]] = Counter()
+    codes = bytearray(), bytearray()
     for a, b in _joined(pair.categories, *pair.judged[judge]):
         table[a.verdict, b.verdict] += 1
+        codes[0].append(_CODE[a.verdict])
+        codes[1].append(_CODE[b.verdict])
         if a.verdict != b.verdict:
             key = a.prompt_id
             divergence = texts.divergences.get(key)
             flips.append(Flip(pair.cell, judge, key, pair.categories[key], a.verdict, b.verdict, divergence))
-    return table
+    return table, (bytes(codes[0]), bytes(codes[1]))
 
 
 def _joined(ids: Collection[str], a: Iterable[Row], b: Iterable[Row] = ()) -> Iterator[tuple[Row, Row]]:

@@ -11,6 +11,7 @@ from kit.review.diff.evidence import Change, Compared, Evidence, Influence
 from kit.review.diff.grade import Grade, decide
 from kit.review.diff.manifest_changes import Scope, manifest_changes
 from kit.review.diff.notes import notes
+from kit.review.diff.pooled import pooled
 from kit.review.diff.processes import each
 from kit.review.diff.prompts import asked_differently, prompt_changes, shared_prompts
 from kit.review.diff.rates import compare_rates
@@ -95,6 +96,9 @@ def compare(
             *training_changes([one for one in parted if one.weights.arm in scope.arms]),
         ]
     )
+    rates, further = pooled(
+        (one.texts.cell, one.kind, judge, codes) for one in cells for judge, codes in one.verdicts.items()
+    )
     evidence = Evidence(
         results_digests=results_digests,
         margin=_margin(a, b) if margin is None else margin,
@@ -104,8 +108,9 @@ def compare(
         training=tuple(parted),
         texts=texts,
         flips=tuple(flip for one in cells for flip in one.flips),
+        pooled=tuple(rates),
         rates=tuple(compare_rates({(one.texts.cell, *key): n for one in cells for key, n in one.counts.items()})),
-        reruns=tuple(reruns(a, b, _asking_the_same(a, b))),
+        reruns=(*reruns(a, b, _asking_the_same(a, b)), *further),
         only_a=tuple(sorted(set(a.completions) - set(b.completions), key=str)),
         only_b=tuple(sorted(set(b.completions) - set(a.completions), key=str)),
     )

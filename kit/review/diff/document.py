@@ -15,12 +15,13 @@ if TYPE_CHECKING:
         Divergence,
         Flip,
         Parting,
+        PooledRate,
         PromptChange,
         RateComparison,
         Rerun,
     )
 
-VERSION = 1
+VERSION = 2
 
 
 def to_json(comparison: Comparison) -> dict[str, Json]:
@@ -38,7 +39,8 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "training": [_parting(parting) for parting in evidence.training],
         "texts": [_texts(texts) for texts in evidence.texts],
         "flips": [_flip(flip) for flip in evidence.flips],
-        "rates": [_rate(rate, evidence.margin) for rate in evidence.rates],
+        "pooled": [_pooled(rate, evidence.margin) for rate in evidence.pooled],
+        "rates": [_rate(rate) for rate in evidence.rates],
         "reruns": [_rerun(rerun) for rerun in evidence.reruns],
         "only_a": [str(cell) for cell in evidence.only_a],
         "only_b": [str(cell) for cell in evidence.only_b],
@@ -116,10 +118,11 @@ def _rerun(rerun: Rerun) -> dict[str, Json]:
         "expected": rerun.expected.to_json(),
         "rates": list(rerun.rates),
         "within": rerun.within,
+        "same_seeds": rerun.same_seeds,
     }
 
 
-def _rate(rate: RateComparison, margin: float) -> dict[str, Json]:
+def _rate(rate: RateComparison) -> dict[str, Json]:
     counts = rate.counts
     return {
         "cell": str(rate.cell),
@@ -133,8 +136,25 @@ def _rate(rate: RateComparison, margin: float) -> dict[str, Json]:
         "a": rate.a.to_json(),
         "b": rate.b.to_json(),
         "difference": rate.difference.to_json(),
+        "p_value": rate.p_value,
+    }
+
+
+def _pooled(rate: PooledRate, margin: float) -> dict[str, Json]:
+    return {
+        "arm": rate.arm,
+        "evaluation": rate.evaluation,
+        "judge": rate.judge,
+        "rate": rate.rate,
+        "prompts": rate.prompts,
+        "runs": rate.runs,
+        "discordant": rate.discordant,
+        "a": rate.a,
+        "b": rate.b,
+        "difference": rate.difference.to_json(),
         "difference_90": rate.difference_90.to_json(),
         "p_value": rate.p_value,
         "p_adjusted": rate.p_adjusted,
         "within_margin": rate.is_within(margin),
+        "beyond_margin": rate.is_beyond(margin),
     }

@@ -151,8 +151,39 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PooledRate:
+    """One rate of one arm by one judge, over all runs in common: what the grade is decided on."""
+
+    arm: str
+    evaluation: str
+    judge: str
+    rate: str
+    prompts: int
+    runs: int
+    discordant: int
+    """Prompts on which the two sides have it in another number of runs."""
+    a: float
+    b: float
+    difference: Interval
+    """b - a, 95 %."""
+    difference_90: Interval
+    """b - a, 90 %: inside the margin, it is two one-sided tests at 5 %."""
+    p_value: float
+    p_adjusted: float | None
+    """The same after Holm over the comparisons of the two bundles; None where another rate is tested in its place."""
+
+    def is_within(self, margin: float) -> bool:
+        """Tell whether the difference is shown to be smaller than a margin (Schuirmann 1987, at 5 %)."""
+        return -margin < self.difference_90.low and self.difference_90.high < margin
+
+    def is_beyond(self, margin: float) -> bool:
+        """Tell whether it is shown to be larger."""
+        return self.difference.high < -margin or self.difference.low > margin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateComparison:
-    """One rate of one cell by one judge, on both sides, paired by prompt."""
+    """One rate of one cell by one judge, on both sides, paired by prompt: evidence, on which no grade rests."""
 
     cell: Cell
     judge: str
@@ -163,21 +194,13 @@ class RateComparison:
     b: Interval
     difference: Interval
     """b - a, 95 %."""
-    difference_90: Interval
-    """b - a, 90 %: inside the margin, it is two one-sided tests at 5 %."""
     p_value: float
-    """Exact McNemar."""
-    p_adjusted: float
-    """The same after Holm over the comparisons of the two bundles (`kit.stats.multiplicity.holm_discrete`)."""
-
-    def is_within(self, margin: float) -> bool:
-        """Tell whether the difference is shown to be smaller than a margin (Schuirmann 1987, at 5 %)."""
-        return -margin < self.difference_90.low and self.difference_90.high < margin
+    """Exact McNemar, not corrected for the number of cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rerun:
-    """Runs of one side with seeds that the other does not have, and where the other's runs expect them."""
+    """Runs of one side, and where the other's runs expect a further one."""
 
     arm: str
     evaluation: str
@@ -191,6 +214,8 @@ class Rerun:
     """Of a single further run: 95 %."""
     rates: tuple[float, ...]
     """What the other side's runs gave, in the order of their seeds."""
+    same_seeds: bool
+    """Whether both sides have them. On other hardware a seed is another draw."""
 
     @property
     def within(self) -> int:
@@ -214,6 +239,8 @@ class Evidence:
     texts: tuple[CellTexts, ...]
     """One for each cell in common."""
     flips: tuple[Flip, ...]
+    pooled: tuple[PooledRate, ...]
+    """Of the arms in which a verdict differs."""
     rates: tuple[RateComparison, ...]
     reruns: tuple[Rerun, ...]
     only_a: tuple[Cell, ...]

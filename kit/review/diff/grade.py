@@ -11,7 +11,7 @@ from kit.stats.multiplicity import LEVEL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.review.diff.evidence import Evidence, RateComparison
+    from kit.review.diff.evidence import Evidence, PooledRate
 
 NAMED = 3
 """How many things one sentence names before it counts the rest."""
@@ -80,8 +80,9 @@ def _uncompared(evidence: Evidence) -> list[str]:
 
 def _rerun(evidence: Evidence) -> str:
     """Say whether runs with other seeds lie where those of the other side expect them."""
-    runs = sum(len(rerun.rates) for rerun in evidence.reruns)
-    within = sum(rerun.within for rerun in evidence.reruns)
+    others = [rerun for rerun in evidence.reruns if not rerun.same_seeds]
+    runs = sum(len(rerun.rates) for rerun in others)
+    within = sum(rerun.within for rerun in others)
     return f", whose rates lie where a further run is expected in {within} of {runs} cases" if runs else ""
 
 
@@ -94,16 +95,23 @@ def _by_results(evidence: Evidence) -> tuple[Grade, str]:
         if not changed:
             return Grade.TOKENS, f"all {total} completions in common have the same tokens{_by_commitment(evidence)}"
         return Grade.VERDICTS, f"{changed} of {total} completions have other tokens, and no verdict differs"
-    start = f"{len(evidence.flips)} verdicts differ"
+    grade, reason = _by_rates(evidence)
+    return grade, f"{len(evidence.flips)} verdicts differ; {reason}"
+
+
+def _by_rates(evidence: Evidence) -> tuple[Grade, str]:
+    margin = f"{100 * evidence.margin:g} points"
     # A rate that is the same on every prompt needs no proof: alone, it would have been graded `verdicts`.
-    outside = [rate for rate in evidence.rates if rate.counts.discordant and not rate.is_within(evidence.margin)]
+    outside = [rate for rate in evidence.pooled if rate.discordant and not rate.is_within(evidence.margin)]
     if not outside:
-        return Grade.EQUIVALENT, f"{start}; every rate is shown to be the same within {100 * evidence.margin:g} points"
-    if different := [rate for rate in outside if rate.p_adjusted <= LEVEL]:
-        widest = max(different, key=_size)
-        return Grade.DIFFERENT, f"{start}; {_described(widest)}, p = {widest.p_adjusted:.2g} after Holm"
-    limit = f"neither different nor within {100 * evidence.margin:g} points"
-    return Grade.INCONCLUSIVE, f"{start}; {_described(max(outside, key=_reach))}: {limit}"
+        return Grade.EQUIVALENT, f"every rate is shown to be the same within {margin}"
+    moved = [rate for rate in outside if rate.p_adjusted is not None and rate.p_adjusted <= LEVEL]
+    if beyond := [rate for rate in moved if rate.is_beyond(evidence.margin)]:
+        widest = max(beyond, key=_size)
+        return Grade.DIFFERENT, f"{_described(widest)}, more than {margin}, p = {widest.p_adjusted:.2g} (Holm)"
+    if moved:
+        return Grade.INCONCLUSIVE, f"{_described(max(moved, key=_size))}: it differs, perhaps within {margin}"
+    return Grade.INCONCLUSIVE, f"{_described(max(outside, key=_reach))}: neither different nor within {margin}"
 
 
 def _unknown(unknown: int, changed: int, total: int) -> str:
@@ -118,15 +126,16 @@ def _by_commitment(evidence: Evidence) -> str:
     return f", {committed} of them by their commitments" if committed else ""
 
 
-def _size(rate: RateComparison) -> int:
-    return abs(rate.counts.second - rate.counts.first)
+def _size(rate: PooledRate) -> float:
+    return abs(rate.b - rate.a)
 
 
-def _reach(rate: RateComparison) -> float:
+def _reach(rate: PooledRate) -> float:
     return max(-rate.difference_90.low, rate.difference_90.high)
 
 
-def _described(rate: RateComparison) -> str:
-    change = points((rate.counts.second - rate.counts.first) / rate.counts.n)
+def _described(rate: PooledRate) -> str:
     low, high = points(rate.difference_90.low), points(rate.difference_90.high)
-    return f"{rate.rate} of {rate.cell} by {rate.judge} moves by {change} points (90 % interval {low} to {high})"
+    runs = f" over {rate.runs} runs" if rate.runs > 1 else ""
+    moves = f"moves by {points(rate.b - rate.a)} points{runs} (90 % interval {low} to {high})"
+    return f"{rate.rate} of {rate.arm} on {rate.evaluation} by {rate.judge} {moves}"

@@ -16,7 +16,7 @@ from kit.report.wording import NOTHING, p_value, percent, percent_range
 from kit.review.diff.grade import points
 from kit.review.diff.sequences import first_difference
 from kit.review.diff.shown import value
-from kit.review.diff.text import STAGES, margins, reduced
+from kit.review.diff.text import STAGES, margins, reduced, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.core.cells import Cell
     from kit.review.diff.compare import Comparison
-    from kit.review.diff.evidence import Divergence, Flip, Parting, RateComparison, Rerun
+    from kit.review.diff.evidence import Divergence, Flip, Parting, PooledRate, RateComparison, Rerun
 
 FLIPS_SHOWN = 6
 """Per cell and judge; `kit diff --json` has them all."""
@@ -70,9 +70,24 @@ class RateRow:
     change: str
     interval: str
     p_value: str
-    within: bool
     cut_off: str
     """The share of the cell's answers that ended at `max_tokens`, on both sides."""
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class PooledRow:
+    """A rate that moved, over all runs in common."""
+
+    arm: str
+    judge: str
+    rate: str
+    runs: int
+    a: str
+    b: str
+    change: str
+    interval: str
+    standing: str
     figure: Figure
 
 
@@ -131,6 +146,7 @@ class Page:
     partings: tuple[PartingRow, ...]
     same_cells: int
     cells: int
+    pooled: tuple[PooledRow, ...]
     rates: tuple[RateRow, ...]
     reruns: tuple[RerunRow, ...]
     flips: tuple[Flips, ...]
@@ -168,7 +184,8 @@ def build(comparison: Comparison, a: Contents, b: Contents) -> Page:
         partings=tuple(map(_parting, evidence.training)),
         same_cells=len(evidence.texts) - len(changed),
         cells=len(evidence.texts),
-        rates=tuple(_rate(rate, evidence.margin, ends[rate.cell]) for rate in evidence.rates if rate.counts.discordant),
+        pooled=tuple(_pooled(rate, evidence.margin) for rate in evidence.pooled if rate.discordant),
+        rates=tuple(_rate(rate, ends[rate.cell]) for rate in evidence.rates if rate.counts.discordant),
         reruns=tuple(map(_rerun, evidence.reruns)),
         flips=tuple(_flips(evidence.flips, a, b)),
         only=tuple(
@@ -184,7 +201,7 @@ def _parting(parting: Parting) -> PartingRow:
     return PartingRow(str(parting.weights), where, value(before, _WIDTH), value(after, _WIDTH))
 
 
-def _rate(rate: RateComparison, margin: float, ends: tuple[float, float] | None) -> RateRow:
+def _rate(rate: RateComparison, ends: tuple[float, float] | None) -> RateRow:
     counts, difference = rate.counts, rate.difference
     estimate = (counts.only_second - counts.only_first) / counts.n
     return RateRow(
@@ -195,17 +212,32 @@ def _rate(rate: RateComparison, margin: float, ends: tuple[float, float] | None)
         b=percent(counts.second / counts.n),
         change=points(estimate),
         interval=f"{points(difference.low)} to {points(difference.high)}",
-        p_value=p_value(rate.p_adjusted),
-        within=rate.is_within(margin),
+        p_value=p_value(rate.p_value),
         cut_off=" → ".join(map(percent, ends)) if ends else NOTHING,
         figure=difference_strip(Rate(estimate, difference.low, difference.high)),
     )
 
 
+def _pooled(rate: PooledRate, margin: float) -> PooledRow:
+    return PooledRow(
+        arm=f"{rate.arm} on {rate.evaluation}",
+        judge=rate.judge,
+        rate=rate.rate.replace("_", " "),
+        runs=rate.runs,
+        a=percent(rate.a),
+        b=percent(rate.b),
+        change=points(rate.b - rate.a),
+        interval=f"{points(rate.difference.low)} to {points(rate.difference.high)}",
+        standing=standing(rate, margin),
+        figure=difference_strip(Rate(rate.b - rate.a, rate.difference.low, rate.difference.high)),
+    )
+
+
 def _rerun(rerun: Rerun) -> RerunRow:
     expected = percent_range(rerun.expected.low, rerun.expected.high)
+    seeds = "the same" if rerun.same_seeds else "other"
     return RerunRow(
-        what=f"{rerun.arm} on {rerun.evaluation}, judge {rerun.judge}",
+        what=f"{rerun.arm} on {rerun.evaluation}, judge {rerun.judge}, {seeds} seeds",
         side=rerun.other,
         rates=", ".join(map(percent, rerun.rates)),
         expected=f"{expected} (from {rerun.runs} runs of {rerun.reference})",

@@ -1,4 +1,4 @@
-"""The rates of the cells in common, paired by prompt."""
+"""The rates of each cell in common, paired by prompt."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from kit.core.rates import RATES
 from kit.review.diff.evidence import RateComparison
-from kit.stats.intervals import Z_90, wilson
-from kit.stats.multiplicity import holm_discrete
-from kit.stats.paired import PairedCounts, mcnemar, paired_difference, smallest_p_value
+from kit.stats.intervals import wilson
+from kit.stats.paired import PairedCounts, mcnemar, paired_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +33,7 @@ def _counted(table: Mapping[tuple[Verdict, Verdict], int], verdict: Verdict) -> 
 
 
 def compare_rates(counts: Mapping[Key, PairedCounts]) -> list[RateComparison]:
-    """Compare all rates of two bundles, as one family of tests."""
-    p_values = [mcnemar(table) for table in counts.values()]
-    adjusted = holm_discrete(p_values, [smallest_p_value(table) for table in counts.values()])
+    """Compare all rates of the cells of two bundles."""
     return [
         RateComparison(
             cell=cell,
@@ -46,9 +43,7 @@ def compare_rates(counts: Mapping[Key, PairedCounts]) -> list[RateComparison]:
             a=wilson(table.first, table.n),
             b=wilson(table.second, table.n),
             difference=paired_difference(table),
-            difference_90=paired_difference(table, Z_90),
-            p_value=p_value,
-            p_adjusted=p_adjusted,
+            p_value=mcnemar(table),
         )
-        for ((cell, judge, rate), table), p_value, p_adjusted in zip(counts.items(), p_values, adjusted, strict=True)
+        for (cell, judge, rate), table in counts.items()
     ]

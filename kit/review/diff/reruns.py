@@ -58,4 +58,5 @@ def _expected(
             runs=len(known[key].runs),
             expected=expected,
             rates=tuple(sum(found[key].hits[seeds]) / found[key].prompts for seeds in new),
+            same_seeds=False,
         )

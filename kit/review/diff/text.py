@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from kit.core.canonical import Json
     from kit.core.cells import Cell
     from kit.review.diff.compare import Comparison
-    from kit.review.diff.evidence import CellTexts, Change, Divergence, Evidence, Flip, Parting, RateComparison, Rerun
+    from kit.review.diff.evidence import (
+        CellTexts,
+        Change,
+        Divergence,
+        Evidence,
+        Flip,
+        Parting,
+        PooledRate,
+        RateComparison,
+        Rerun,
+    )
 
 WIDTH = 100
 PARTINGS_SHOWN = 3
@@ -41,6 +51,7 @@ def render(comparison: Comparison, *, limit: int = 10) -> str:
         list(_changes(evidence.changes, limit)),
         [line for note in evidence.notes for line in textwrap.wrap(on_one_line(note), WIDTH)],
         list(_training(evidence.training)),
+        list(_pooled(evidence, limit)),
         list(_cells(evidence, limit)),
         list(_reruns(evidence.reruns, limit)),
         list(_one_sided(evidence)),
@@ -82,6 +93,26 @@ def reduced(a: Json, b: Json) -> tuple[Json, Json]:
     return {key: a.get(key) for key in differing}, {key: b.get(key) for key in differing}
 
 
+def _pooled(evidence: Evidence, limit: int) -> Iterator[str]:
+    moved = sorted((rate for rate in evidence.pooled if rate.discordant), key=lambda rate: -abs(rate.b - rate.a))
+    if moved:
+        yield "over all runs in common, clustered by prompt and run (95 % interval)"
+    for rate in moved[:limit]:
+        low, high = points(rate.difference.low), points(rate.difference.high)
+        yield f"  {rate.rate} of {rate.arm} on {rate.evaluation} by {rate.judge}, {rate.runs} runs:"
+        sides = f"{100 * rate.a:.1f} → {100 * rate.b:.1f} %, {points(rate.b - rate.a)} points [{low}, {high}]"
+        yield f"    {sides}, {standing(rate, evidence.margin)}"
+    yield from _rest(len(moved) - limit, "  ")
+
+
+def standing(rate: PooledRate, margin: float) -> str:
+    """Say whether a rate is shown to lie within the margin, or beyond it."""
+    if rate.is_within(margin):
+        return "within the margin"
+    chance = "" if rate.p_adjusted is None else f", p = {rate.p_adjusted:.2g} (Holm)"
+    return f"{'beyond the margin' if rate.is_beyond(margin) else 'not shown to be within the margin'}{chance}"
+
+
 def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
     flips: defaultdict[Cell, list[Flip]] = defaultdict(list)
     rates: defaultdict[Cell, list[RateComparison]] = defaultdict(list)
@@ -102,7 +133,7 @@ def _cells(evidence: Evidence, limit: int) -> Iterator[str]:
         yield from _about(texts)
         for judge in sorted({rate.judge for rate in rates[texts.cell]} | {flip.judge for flip in flips[texts.cell]}):
             moved = [rate for rate in rates[texts.cell] if rate.judge == judge and _has_moved(rate)]
-            yield from (f"  {_rate(rate, evidence.margin)}" for rate in moved)
+            yield from (f"  {_rate(rate)}" for rate in moved)
             flipped = [flip for flip in flips[texts.cell] if flip.judge == judge]
             for flip in flipped[:limit]:
                 yield f"    {_flip(flip, texts)}"
@@ -130,13 +161,12 @@ def _has_moved(rate: RateComparison) -> bool:
     return rate.counts.discordant > 0
 
 
-def _rate(rate: RateComparison, margin: float) -> str:
+def _rate(rate: RateComparison) -> str:
     low, high = points(rate.difference.low), points(rate.difference.high)
     counts = rate.counts
     sides = f"{100 * counts.first / counts.n:.1f} → {100 * counts.second / counts.n:.1f} %"
     change = points((counts.only_second - counts.only_first) / counts.n)
-    verdict = "within the margin" if rate.is_within(margin) else f"p = {rate.p_adjusted:.2g} (Holm)"
-    return f"{rate.rate} by {rate.judge}: {sides}, {change} points [{low}, {high}], {verdict}"
+    return f"{rate.rate} by {rate.judge}: {sides}, {change} points [{low}, {high}], p = {rate.p_value:.2g} (exact)"
 
 
 def _partings(texts: CellTexts) -> Iterator[str]:
@@ -176,14 +206,15 @@ def _flip(flip: Flip, texts: CellTexts) -> str:
 
 def _reruns(reruns: Sequence[Rerun], limit: int) -> Iterator[str]:
     if reruns:
-        yield "runs with other seeds, and where the other side's runs expect a further one (95 %)"
+        yield "runs, and where the other side's runs expect a further one (95 %)"
     for rerun in reruns[:limit]:
         name = f"{rerun.arm} on {rerun.evaluation} by {rerun.judge}"
         span = f"{100 * min(rerun.rates):.1f} to {100 * max(rerun.rates):.1f} %"
         given = f"{100 * rerun.rates[0]:.1f} %" if len(rerun.rates) == 1 else f"{len(rerun.rates)} runs, {span}"
         expected = f"{100 * rerun.expected.low:.1f} to {100 * rerun.expected.high:.1f} %"
         within = f"{rerun.within} of {len(rerun.rates)} within"
-        yield f"  {name}: {rerun.other} has {given}"
+        seeds = "the same" if rerun.same_seeds else "other"
+        yield f"  {name}: {rerun.other} has {given}, with {seeds} seeds"
         yield f"    expected from {rerun.runs} runs of {rerun.reference}: {expected}; {within}"
     yield from _rest(len(reruns) - limit, "  ")
 
