@@ -52,7 +52,7 @@ def judged_by_all(folder: Path) -> Path:
         "schema_version": 1,
         "name": "all-judges",
         "description": "Every kind of judge.",
-        "model": {"path": "data", "dtype": "recorded", "files": {"asked.jsonl": None, "letters.jsonl": None}},
+        "model": {"path": "data", "answers": "recorded", "files": {"asked.jsonl": None, "letters.jsonl": None}},
         "data": {"asked": data_set("asked"), "letters": data_set("letters")},
         "finetune": None,
         "evaluations": {
@@ -121,7 +121,7 @@ def test_each_judge_says_how_it_scores_and_what_it_cannot_see(home: Path) -> Non
         assert f"- Judge {name}: {kind.method}; rules " in answers
         assert f"answers are scored {kind.method}, rules" in methods
     verdicts = json.loads(told("verify", home / "bundle", "--json", home=home))
-    assert verdicts["unchecked"] == [], "every verdict was given again"
+    assert verdicts["not_recomputed"] == [], "every verdict was given again"
 
 
 def test_a_kind_says_what_it_is() -> None:
