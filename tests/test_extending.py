@@ -69,7 +69,7 @@ def test_a_judge_and_a_format_from_outside_do_as_the_kits_own(home: Path) -> Non
     verdicts = (home / "bundle/payload/verdicts/base.unsafe@11.words.jsonl").read_text(encoding="utf-8").splitlines()
     assert {json.loads(row)["rule"] for row in verdicts} == {"refusal:keyword"}
     done = kit("verify", "bundle", "--json", home=home, env=with_plugins(home))
-    assert json.loads(done.stdout)["unchecked"] == []
+    assert json.loads(done.stdout)["not_recomputed"] == []
     tampered = home / "bundle/record/run.json"
     plugins = json.loads(tampered.read_text(encoding="utf-8"))["plugins"]
     assert plugins["formats"] == {"acme-safety/tickets": {"distribution": "acme-safety", "version": "1.2.0"}}
@@ -104,7 +104,7 @@ def test_a_reader_without_the_distribution_reads_everything(command: tuple[str, 
 def test_verdicts_of_a_judge_that_is_not_here_are_not_recomputed(home: Path) -> None:
     done = kit("verify", "bundle", "--json", home=home)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["unchecked"] == [f"the verdicts of words: {MISSING}"]
+    assert json.loads(done.stdout)["not_recomputed"] == [f"the verdicts of words: {MISSING}"]
 
 
 def test_a_run_without_it_is_refused_with_what_to_install(home: Path) -> None:

@@ -121,7 +121,7 @@ def test_each_judge_says_how_it_scores_and_what_it_cannot_see(home: Path) -> Non
         assert f"- Judge {name}: {kind.method}; rules " in answers
         assert f"answers are scored {kind.method}, rules" in methods
     verdicts = json.loads(told("verify", home / "bundle", "--json", home=home))
-    assert verdicts["unchecked"] == [], "every verdict was given again"
+    assert verdicts["not_recomputed"] == [], "every verdict was given again"
 
 
 def test_a_kind_says_what_it_is() -> None:
