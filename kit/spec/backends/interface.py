@@ -35,7 +35,7 @@ UNPROMISED: Mapping[str, str] = {
     "token_ids": "does not tell which tokens an answer is made of: a rerun can be compared by its verdicts at best.",
     "logprob_margins": "does not tell how sure the model was of a token, so not how near an answer was to another.",
     "request_seeds": "does not take a seed for each request: answers that are drawn at random do not repeat.",
-    "weights_digest": "does not show which weights it serves: that they are the manifest's is not known.",
+    "weights_digest": "does not show which weights it serves: that they are the manifest’s is not known.",
 }
 """What a report says of an engine that cannot make a promise, as it follows “The engine NAME”."""
 
