@@ -18,7 +18,7 @@ from kit.core.rows import row_line
 from kit.review.blocks import check_blocks
 from kit.spec.judges import find_kind, judge_kind, judge_of, missing_kind, settings_of
 from kit.spec.judges.answered import verdict_on
-from kit.spec.manifest.judge_check import rules_of
+from kit.spec.manifest.judge_rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

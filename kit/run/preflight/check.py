@@ -12,7 +12,8 @@ from kit.spec.data.load import load_examples, load_prompts, load_recorded
 from kit.spec.environment.compare import Difference, differences
 from kit.spec.judges import find_kind
 from kit.spec.manifest.files import every_source, source_problems
-from kit.spec.manifest.judge_check import asking_problems, rules_problems
+from kit.spec.manifest.judge_check import asking_problems
+from kit.spec.manifest.judge_rules import rules_problems
 from kit.spec.manifest.templates import template_problems
 
 if TYPE_CHECKING:

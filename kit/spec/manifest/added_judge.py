@@ -9,7 +9,8 @@ from kit.core.errors import CheckFailed, Problem, child_path
 from kit.spec.judges import judge_kind
 from kit.spec.manifest import schema
 from kit.spec.manifest.files import judge_files, source_problems
-from kit.spec.manifest.judge_check import asking_problems, rules_of, rules_problems
+from kit.spec.manifest.judge_check import asking_problems
+from kit.spec.manifest.judge_rules import rules_of, rules_problems
 from kit.spec.manifest.load import document_problems
 from kit.spec.manifest.model import Manifest
 from kit.spec.manifest.pin import pin_files

@@ -16,7 +16,7 @@ from kit.spec.chat import shipped
 from kit.spec.judges import asks_model
 from kit.spec.manifest import schema
 from kit.spec.manifest.files import TEMPLATE, NamedFiles, is_source, named_files, outside_remedy, usability_problems
-from kit.spec.manifest.judge_check import rules_of
+from kit.spec.manifest.judge_rules import rules_of
 from kit.spec.manifest.load import document_problems, loaded
 from kit.spec.manifest.parts import Model, Source
 from kit.spec.manifest.pin_folder import fill_in
