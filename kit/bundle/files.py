@@ -19,6 +19,7 @@ from kit.bundle import layout
 from kit.core.canonical import canonical_json
 from kit.core.digests import CHUNK_BYTES, PREFIX, FileDigests, both_digests
 from kit.core.errors import CheckFailed, OperationalError, Problem
+from kit.core.paths import AT_ONCE, NO_FOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +37,6 @@ MAX_LEVELS = 8
 
 _NAME = re.compile(r"[A-Za-z0-9._@+=-]*[A-Za-z0-9_@+=-]")
 """A part of a path. It does not end with a dot: so neither `.` nor `..` is one, nor what Windows would rename."""
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _THREADS = os.cpu_count() or 1
 
 
@@ -142,8 +142,11 @@ def open_file(path: Path) -> FileIO:
         CheckFailed: it is not a regular file.
         OSError: it cannot be read.
     """
-    stream = FileIO(os.open(path, _OPEN_FLAGS), "rb")
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    named = None if NO_FOLLOW else path.lstat()
+    stream = FileIO(os.open(path, AT_ONCE | NO_FOLLOW), "rb")
+    opened = os.fstat(stream.fileno())
+    is_same = named is None or (stat.S_ISREG(named.st_mode) and os.path.samestat(named, opened))
+    if not (is_same and stat.S_ISREG(opened.st_mode)):
         stream.close()
         raise CheckFailed.of(path, "is not a regular file")
     return stream

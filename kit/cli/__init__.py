@@ -127,4 +127,5 @@ def _prepare_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open till the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # Windows gives a pipe the encoding of its consoles of old; None leaves what the user's locale says.
+            stream.reconfigure(encoding="utf-8" if os.name == "nt" else None, errors="backslashreplace")

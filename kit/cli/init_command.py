@@ -27,7 +27,7 @@ def command(path: Path, kind: str) -> None:
     if os.path.lexists(path):
         raise OperationalError.of(path, "exists already", "choose another name")
     try:
-        with path.open("x", encoding="utf-8") as stream:
+        with path.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(starter_text(kind))
     except OSError as error:
         raise OperationalError.of(path, f"cannot be written ({error.strerror})", "choose another place") from error

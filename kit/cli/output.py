@@ -13,6 +13,7 @@ import click
 from kit.bundle.files import open_file
 from kit.core.digests import CHUNK_BYTES
 from kit.core.errors import OperationalError, Problem
+from kit.core.paths import NO_FOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ def write_files(files: Mapping[Path, bytes | Path], *, replace: bool) -> None:
         )
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_FOLLOW
         with os.fdopen(os.open(path, flags, 0o666), "wb") as stream, _opened(content) as source:
             shutil.copyfileobj(source, stream)
         click.echo(f"{'replaced' if path in others else 'wrote'} {path}", err=True)

@@ -19,6 +19,12 @@ TEMPLATES = "additional_chat_templates"
 _SHOWN = 60
 
 
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+"""Opens no link; Windows has no such flag, and whoever opens looks at the name first."""
+AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Opens for reading without waiting for whoever is to write into a pipe; Windows has none among its files."""
+
+
 class UnsafePathError(ValueError):
     """A path is absolute, climbs out, passes a link that does, or is no regular file."""
 
@@ -53,8 +59,9 @@ def open_at_once(path: Path) -> BinaryIO:
     Raises:
         OSError: it cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    os.set_blocking(descriptor, True)  # what somebody does write, as in `<(…)`, is waited for
+    descriptor = os.open(path, AT_ONCE)
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(descriptor, True)  # what somebody does write, as in `<(…)`, is waited for
     return os.fdopen(descriptor, "rb")
 
 

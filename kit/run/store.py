@@ -6,10 +6,9 @@ whenever the process was killed. What is taken out again is compared with the di
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from kit.core.canonical import Json, canonical_json, read_json
@@ -47,7 +46,10 @@ class Store:
             raise OperationalError.of(self.root, what, "choose a folder of yours with --out or --store") from error
         with stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with suppress(ImportError):  # on Windows, where nothing is run, and judging again works without
+                    import fcntl
+
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise OperationalError.of(
                     self.root, "another run is using it", "wait for it, or choose another --out"

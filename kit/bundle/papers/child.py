@@ -43,7 +43,12 @@ def main(arguments: list[str]) -> None:
 def _limit(which: int, value: int) -> None:
     _, hard = resource.getrlimit(which)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(which, (value, value))
+    try:
+        resource.setrlimit(which, (value, value))
+    except ValueError:
+        # macOS knows the limit of memory and refuses to set it; qpdf's own limits are left.
+        if sys.platform != "darwin":
+            raise
 
 
 if __name__ == "__main__":

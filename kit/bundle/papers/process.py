@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -60,6 +61,9 @@ def embed(paper: Path, out: Path, own: Sequence[Attachment]) -> None:
 
 def _ask(paper: Path, out: Path | None = None, own: Sequence[Attachment] = ()) -> list[Attachment]:
     _require_pdf(paper)
+    if os.name != "posix":
+        remedy = "attach and extract on Linux, on macOS or in WSL; `pdfdetach -saveall PAPER.pdf` takes files out"
+        raise OperationalError.of(paper, "is not opened here: nothing bounds what a stranger's PDF takes", remedy)
     if find_spec("pikepdf") is None:
         install = f"python3 -m pip --python {sys.prefix} install --no-deps --require-hashes -r locks/papers.txt"
         remedy = f"{install}; to take files out, `pdfdetach -saveall PAPER.pdf` does as well"

@@ -132,7 +132,7 @@ def read_private_file(path: Path, remedy: str) -> bytes:
             data = stream.read(_MAX_KEY_FILE_BYTES)
     except OSError as error:
         raise OperationalError.of(path, f"cannot be read ({error.strerror})", remedy) from error
-    # As ssh does: a key that others could have copied proves nothing.
-    if stat.S_IMODE(mode) & 0o077:
+    # As ssh does: a key that others could have copied proves nothing. Windows keeps who may read elsewhere.
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise CheckFailed.of(path, "may be read by others than its owner", f"chmod 600 {path}")
     return data

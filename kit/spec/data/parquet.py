@@ -7,7 +7,7 @@ of JSON.
 
 from __future__ import annotations
 
-import resource
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,9 @@ def read_parquet(path: Path, columns: Collection[str], wanted: Collection[str]) 
         raise OperationalError.of(
             path, "is a Parquet file, and pyarrow, which reads it, is not installed", remedy
         ) from error
+    if sys.platform != "linux":
+        what = "is a Parquet file, which may ask for any memory, and only Linux bounds what a process takes"
+        raise OperationalError.of(path, what, "take a CSV or JSONL file of the set, or look at it on Linux")
     batches = _batches(path, columns, wanted)
     number = 0
     while rows := _next_rows(path, batches, ArrowException):
@@ -137,6 +140,8 @@ def _is_json(kind: DataType, depth: int) -> bool:
 @contextmanager
 def _bounded_memory() -> Iterator[None]:
     """Let this process take so much more memory and no more; what is refused ends in a `MemoryError`."""
+    import resource  # not on Windows
+
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = _data_bytes() + MAX_READING_BYTES
     limits = [limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY]

@@ -24,6 +24,10 @@ _PROCESSOR_LIMIT = "/sys/fs/cgroup/cpu.max"
 _QUERY = "--query-gpu=name,memory.total,driver_version"
 
 
+UNKNOWN_MIB = 1 << 20
+"""Memory where the system does not say (Windows): a tebibyte, so that nothing is refused for it."""
+
+
 def processor() -> dict[str, Json]:
     """Return the `platform` part of an environment."""
     text = _read("/proc/cpuinfo")
@@ -35,8 +39,8 @@ def processor() -> dict[str, Json]:
         "machine": platform.machine(),
         "cpu": ", ".join(sorted(names)) or "unknown",
         "vector_extensions": [name for name in _VECTOR_EXTENSIONS if name in flags],
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
+        "cores": len(_allowed()),
+        "memory_mib": max(1, _memory_mib("SC_PHYS_PAGES")),
     }
 
 
@@ -45,7 +49,7 @@ def usable_cores() -> int:
 
     Two threads that share a core take as long as one; a container may be given less than the whole machine.
     """
-    allowed = os.sched_getaffinity(0)
+    allowed = _allowed()
     # Virtual machines need not tell which of their processors share a core.
     cores = {(one.get("physical id"), one.get("core id", number)) for number, one in _processors(allowed)}
     quota, _, period = _read(_PROCESSOR_LIMIT).partition(" ")
@@ -102,9 +106,24 @@ def compute_capabilities(visible: str | None = None) -> list[float]:
 def available_memory_mib() -> int:
     """Return the memory that a new process could use without swapping, in MiB; no more than the container's limit."""
     match = re.search(r"^MemAvailable:\s*(\d+) kB$", _read("/proc/meminfo"), re.MULTILINE)
-    free = int(match[1]) >> 10 if match else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") >> 20
+    free = (
+        int(match[1]) >> 10 if match else _memory_mib("SC_AVPHYS_PAGES") or _memory_mib("SC_PHYS_PAGES") or UNKNOWN_MIB
+    )
     limits = [int(text) >> 20 for text in map(_read, _MEMORY_LIMITS) if text.strip().isdigit()]
     return min([free, *limits])
+
+
+def _allowed() -> set[int]:
+    """Return the processors that this process may use; all where the system does not say (macOS, Windows)."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def _memory_mib(pages: str) -> int:
+    """Return so many pages of memory in MiB, by POSIX's name of the number; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages) >> 20
+    except (AttributeError, ValueError, OSError):
+        return 0
 
 
 def _read(path: str) -> str:
