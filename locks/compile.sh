@@ -12,6 +12,7 @@ lock() {
 }
 
 lock installer.in --universal -o installer.txt
+lock build.in --universal --python-version 3.11 -o build.txt
 lock sbom.in --universal --python-version 3.11 -o sbom.txt
 lock crate.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o crate-3.11.txt
 lock docs.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o docs-3.11.txt

@@ -36,4 +36,5 @@ def write_pinned(found: Pinned, target: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    target.write_text(json.dumps(found.document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(found.document, indent=2, ensure_ascii=False) + "\n"
+    target.write_text(text, encoding="utf-8", newline="\n")

@@ -10,6 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+OURS = {"kit-repro": "kit"}
+"""The kit itself stands in records and manifests by the name of its module, whatever PyPI calls it."""
 _FOLDER = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
 
 
@@ -26,5 +28,6 @@ def installed_packages(search_path: list[str] | None = None) -> dict[str, str]:
             continue
         for entry in sorted(folder.glob("*.dist-info")):
             if match := _FOLDER.fullmatch(entry.name):
-                found.setdefault(normalized(match["name"]), match["version"])
+                name = normalized(match["name"])
+                found.setdefault(OURS.get(name, name), match["version"])
     return dict(sorted(found.items()))
