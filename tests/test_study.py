@@ -331,7 +331,9 @@ def test_planted_variances_are_recovered() -> None:
                 assert source.verdict is not None
                 found[source.name].append(source.verdict)
     for name, variances in found.items():
-        assert np.mean(variances) == pytest.approx(truth[name], abs=3 * np.std(variances) / sqrt(SIMULATIONS) + 0.0005)
+        assert np.mean(variances) == pytest.approx(
+            truth[name], abs=float(3 * np.std(variances) / sqrt(SIMULATIONS) + 0.0005)
+        )
 
 
 def _values(runs: RunTable) -> list[int]:
