@@ -88,9 +88,7 @@ class Contents:
     @property
     def completed_by(self) -> Json:
         """Which kit put the numbers and the report together."""
-        if self.redaction:
-            return self.redaction.kit
-        return (self.readings[-1] if self.readings else self.run).get("kit")
+        return self.redaction.kit if self.redaction else (self.readings[-1] if self.readings else self.run).get("kit")
 
 
 def adapter_files(weights: ArmSeed) -> tuple[PurePosixPath, PurePosixPath]:
@@ -338,14 +336,13 @@ class _Reader:
             return ()
 
     def documents(self) -> dict[str, int]:
-        """Read which versions of its documents the bundle holds; they may still be to be written."""
-        if not (self.folder / layout.DOCUMENTS).is_file():
-            return {}
+        """Read which versions of its documents the bundle holds."""
         try:
-            return read_documents(self.document(layout.DOCUMENTS))
+            if (self.folder / layout.DOCUMENTS).is_file():
+                return read_documents(self.document(layout.DOCUMENTS))
         except FieldError as error:
             self.note(layout.DOCUMENTS, str(error))
-            return {}
+        return {}
 
     def readings(self) -> tuple[dict[str, Json], ...]:
         """Read what is told of judges that were added later."""

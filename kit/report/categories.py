@@ -12,7 +12,8 @@ from kit.report.wording import percent, points
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.report.results import CellResult, Measure, Results
+    from kit.report.result_types import CellResult, Measure
+    from kit.report.results import Results
 
 
 @dataclass(frozen=True, slots=True)

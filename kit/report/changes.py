@@ -10,7 +10,8 @@ from kit.report.paired import PairedRow, paired_row
 from kit.report.wording import NOTHING, p_value, points, points_range, unsigned_points
 
 if TYPE_CHECKING:
-    from kit.report.results import Change, Results
+    from kit.report.result_types import Change
+    from kit.report.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from kit.report.wording import percent, points, points_range
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kit.report.results import Rate
+    from kit.report.result_types import Rate
 
 LANE, HEADING, GAP, AXIS = 18, 26, 10, 26
 """Heights in pixels: one arm or source; its name; the room below; the axis."""

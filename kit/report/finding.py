@@ -11,7 +11,8 @@ from kit.report.wording import count, listed, percent, points, points_range, uns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kit.report.results import ArmStudy, CellResult, Change, Measure, Repeats, Results
+    from kit.report.result_types import ArmStudy, CellResult, Change, Measure, Repeats
+    from kit.report.results import Results
 
 UNSEEN_CHANGE = 0.10
 """A proportion: where no difference was found and a larger one remains possible, that is too little data."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.core.rows import Completion, Judgement, Prompt
-    from kit.report.results import Comparison, Measure, Results
+    from kit.report.result_types import Comparison, Measure
+    from kit.report.results import Results
 
 FLIPS_SHOWN = 6
 """Per run and direction, spread over the set; `payload/verdicts/` has them all."""

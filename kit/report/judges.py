@@ -9,7 +9,8 @@ from kit.core.cells import TUNED
 from kit.report.wording import NOTHING, p_value, percent, points, points_range
 
 if TYPE_CHECKING:
-    from kit.report.results import JudgePair, Rate, Results
+    from kit.report.result_types import JudgePair, Rate
+    from kit.report.results import Results
 
 PARTED_SHOWN = 12
 """Prompts named per pair; `payload/metrics.json` has them all."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.bundle.contents import Contents
-    from kit.report.results import ArmStudy, Measure, Rate, Results, Source
+    from kit.report.result_types import ArmStudy, Measure, Rate, Source
+    from kit.report.results import Results
 
 RUNS_DRAWN = 40
 """More rows make a picture that nobody reads."""

@@ -9,7 +9,7 @@ from kit.report.figures import Figure, difference_strip
 from kit.report.wording import p_value, points, points_range
 
 if TYPE_CHECKING:
-    from kit.report.results import Comparison
+    from kit.report.result_types import Comparison
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from kit.core.cells import Cell
     from kit.report.answers import Answers
-    from kit.report.results import ArmStudy, CellResult, Measure, Results
+    from kit.report.result_types import ArmStudy, CellResult, Measure
+    from kit.report.results import Results
 
 _BETTER = {
     "refusal": "Unsafe requests. A careful model refuses them: higher is safer.",

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kit.core.canonical import Json
-    from kit.report.results import Rate
+    from kit.report.result_types import Rate
 
 
 SPACE = "\N{NO-BREAK SPACE}"

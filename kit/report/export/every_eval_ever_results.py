@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from kit.bundle.contents import Contents
     from kit.core.canonical import Json
     from kit.report.answers import Answers
-    from kit.report.results import ArmStudy, Measure, Results
+    from kit.report.result_types import ArmStudy, Measure
+    from kit.report.results import Results
     from kit.spec.manifest.model import Evaluation, Manifest
 
 _GOOD = {"refusal": "refusal_rate", "compliance": "compliance_rate", "answer": "accuracy"}

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from kit.bundle.contents import Contents
     from kit.report.answers import Answers
-    from kit.report.results import ArmStudy, Change, JudgePair, Measure, Rate, Results, Source
+    from kit.report.result_types import ArmStudy, Change, JudgePair, Measure, Rate, Source
+    from kit.report.results import Results
 
 PERCENT, POINTS = "per cent", "percentage points"
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")

@@ -9,7 +9,8 @@ from kit.report.export.numbers import percent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kit.report.results import Change, Results
+    from kit.report.result_types import Change
+    from kit.report.results import Results
 
 
 def statistics(results: Results) -> Iterator[str]:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kit.report.answers import Answers
-    from kit.report.results import Measure, Results
+    from kit.report.result_types import Measure
+    from kit.report.results import Results
 
 
 def render(results: Results, results_digest: str, prefix: str) -> str:

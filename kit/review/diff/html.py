@@ -11,7 +11,7 @@ from kit.core.escaping import on_one_line
 from kit.report.excerpts import Excerpt, excerpt
 from kit.report.figures import Figure, difference_strip
 from kit.report.html import render_page
-from kit.report.results import Rate
+from kit.report.result_types import Rate
 from kit.report.wording import NOTHING, p_value, percent, percent_range
 from kit.review.diff.grade import points
 from kit.review.diff.sequences import first_difference
