@@ -167,8 +167,8 @@ FILL = """
 import json, sys
 from types import SimpleNamespace
 from transformers import AutoTokenizer
-from kit.chat.template import ChatTemplate
-from kit.chat.tokenizer import load_tokenizer, rendered, rendered_text
+from kit.spec.chat.template import ChatTemplate
+from kit.spec.chat.tokenizer import load_tokenizer, rendered, rendered_text
 folder, shipped, own, talk = json.loads(sys.argv[1])
 texts = {}
 for name, file in shipped.items():

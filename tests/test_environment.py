@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def test_packages_are_those_that_the_standard_library_sees() -> None:
     seen: dict[str, str] = {}
     for one in importlib.metadata.distributions():
-        seen.setdefault(normalized(one.name), one.version)
+        name = normalized(one.name)
+        seen.setdefault("kit" if name == "kit-repro" else name, one.version)  # the record says what is imported
     assert installed_packages() == dict(sorted(seen.items()))
     assert list(installed_packages()) == sorted(seen)
 

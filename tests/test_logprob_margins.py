@@ -139,7 +139,7 @@ def test_malformed_leads_are_refused(row: Any, said: str, tmp_path: Path) -> Non
     path = bundle / layout.logprob_margins_file(CELL)
     path.parent.mkdir()
     write_rows(path, [row])
-    with pytest.raises(CheckFailed, match=r"record/margins/tuned@1\.unsafe@11\.jsonl") as caught:
+    with pytest.raises(CheckFailed, match=r"record/logprob-margins/tuned@1\.unsafe@11\.jsonl") as caught:
         load_contents(bundle)
     assert said in str(caught.value)
 
@@ -152,7 +152,7 @@ def test_leads_in_another_form_are_found(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     seal(bundle, FixedSigner())
     with pytest.raises(
-        CheckFailed, match=r"record/margins/tuned@1\.unsafe@11\.jsonl: is not in the form that the kit writes"
+        CheckFailed, match=r"record/logprob-margins/tuned@1\.unsafe@11\.jsonl: is not in the form that the kit writes"
     ):
         verify(bundle)
 

@@ -20,7 +20,6 @@ from kit.cli.present import (
     show_warnings,
 )
 from kit.cli.sources import is_bundle, is_paper, paper_evidence
-from kit.core.canonical import read_json
 from kit.core.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -124,6 +123,7 @@ def _load(path: Path, root: Path | None) -> LoadedManifest:
     """Read a manifest; a draft is pinned first, into a file beside it."""
     from kit.cli.environ import places
     from kit.cli.pinning import pinned, pinned_path, write_pinned
+    from kit.core.canonical import read_json
     from kit.spec.manifest.load import DraftGiven, load_manifest
 
     here = places(root or path.parent)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 from kit.core.canonical import read_rows, write_rows
 from kit.core.digests import json_digest
 from kit.core.rows import Completion
-from kit.run.backends.worker.jobs import SHOWN, GenerationJob
+from kit.run.backends.worker.jobs import PROMPTS, SHOWN, GenerationJob
+from kit.spec.backends import ENGINE
 from kit.spec.data.load import load_examples, load_prompts
 from kit.spec.judges.template import fill
 from kit.spec.manifest.model import Generation
@@ -122,7 +123,7 @@ def counted(
     with tempfile.TemporaryDirectory() as scratch:
         folders = {key: Path(scratch) / str(number) for number, key in enumerate(readings)}
         jobs = [_job(loaded, reading, folders[key]) for key, reading in readings.items()]
-        for _ in worker.run("prompts", jobs, switches, Path(scratch) / "log") if jobs else ():
+        for _ in worker.run(f"{ENGINE}{PROMPTS}", jobs, switches, Path(scratch) / "log") if jobs else ():
             pass
         return {key: Lengths(tuple(_lengths(folder)), is_counted=True) for key, folder in folders.items()}
 
