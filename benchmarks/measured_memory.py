@@ -132,7 +132,7 @@ def train(case: Case, model: Path, scratch: Path) -> None:
     }  # fmt: skip
     job = TrainingJob(
         out=str(scratch), model=str(model), model_name="none", template=ChatTemplate(), examples=str(rows),
-        method=case.kind, training=Training.from_json(training),
+        training=Training.from_json(training),
         lora=Lora.from_json(LORA) if case.kind == "lora" else None, seed=1,
     )  # fmt: skip
     trl.train([job], Silent())

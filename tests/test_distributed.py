@@ -43,7 +43,7 @@ def training_job(folder: Path, number: int, change: dict[str, Json]) -> Training
     out.mkdir()
     places = {"out": str(out), "model": str(MODEL), "examples": str(rows), "template": ChatTemplate()}
     training, lora = Training.from_json(TRAINING | change), Lora.from_json(LORA)
-    return TrainingJob(**places, model_name="toy", method="lora", training=training, lora=lora, seed=1)  # type: ignore[arg-type]
+    return TrainingJob(**places, model_name="toy", training=training, lora=lora, seed=1)  # type: ignore[arg-type]
 
 
 def trained(folder: Path, *changes: dict[str, Json]) -> list[dict[str, Any]]:

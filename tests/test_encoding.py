@@ -213,7 +213,6 @@ def job(folder: Path, name: str, rows: list[dict[str, Json]], **training: Json) 
         model_name="toy",
         template=ChatTemplate(),
         examples=str(folder / f"{name}.jsonl"),
-        method="lora",
         training=Training.from_json(TRAINING | training),
         lora=Lora.from_json(LORA),
         seed=1,

@@ -99,7 +99,6 @@ def given(monkeypatch: pytest.MonkeyPatch, folder: Path, lora: dict[str, Json], 
         model_name="toy",
         template=ChatTemplate(),
         examples=str(folder / "rows.jsonl"),
-        method="lora",
         training=Training.from_json(TRAINING | training),
         lora=Lora.from_json(LORA | lora),
         seed=9,
@@ -203,7 +202,7 @@ def test_the_processes_that_share_a_training_are_started(monkeypatch: pytest.Mon
     monkeypatch.setattr("kit.run.backends.training.distributed.subprocess.Popen", started)
     training = Training.from_json(TRAINING | {"processes": 3})
     job = TrainingJob(
-        out=str(tmp_path), model="m", model_name="m", template=ChatTemplate(), examples="e", method="lora",
+        out=str(tmp_path), model="m", model_name="m", template=ChatTemplate(), examples="e",
         training=training, lora=None, seed=1,
     )  # fmt: skip
     with pytest.raises(_Reached):

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
-from kit.bundle.documents import read_documents
 from kit.bundle.files import walk
 from kit.bundle.missing import Missing, missing_sentence, read_missing
 from kit.bundle.redaction import Redaction
@@ -23,7 +22,7 @@ from kit.bundle.trace import trace_problem
 from kit.bundle.written_by import naming_another_kit
 from kit.core.canonical import Json, read_json
 from kit.core.errors import CheckFailed, KitError, Problem
-from kit.core.fields import FieldError
+from kit.core.fields import FieldError, versions
 from kit.core.rows import Completion, Judgement, LogprobMargins, Prompt, load_rows
 from kit.spec.manifest.arms import planned_cells
 from kit.spec.manifest.load import load_manifest
@@ -336,10 +335,10 @@ class _Reader:
             return ()
 
     def documents(self) -> dict[str, int]:
-        """Read which versions of its documents the bundle holds."""
+        """Read the versions of report, model cards and research object, which each kit words in its own way."""
         try:
             if (self.folder / layout.DOCUMENTS).is_file():
-                return read_documents(self.document(layout.DOCUMENTS))
+                return versions(self.document(layout.DOCUMENTS))
         except FieldError as error:
             self.note(layout.DOCUMENTS, str(error))
         return {}

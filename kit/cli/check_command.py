@@ -131,20 +131,20 @@ def _document(report: CheckReport, *, ok: bool) -> dict[str, Json]:
 
 
 def _shown(ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json]) -> list[RenderedPrompt]:
-    from kit.cli.backends import available_backends
+    from kit.cli.backends import chosen_backends
     from kit.run.preflight.prompt_preview import show_prompts
 
-    backends = ctx.obj or available_backends(cast("dict[str, str]", here["packages"]))
+    backends = chosen_backends(ctx.obj, here)
     return show_prompts(loaded, backends, cast("dict[str, str]", here["switches"]))
 
 
 def _rehearsed(
     ctx: click.Context, loaded: LoadedManifest, here: dict[str, Json], store: Path | None
 ) -> dict[str, Json]:
-    from kit.cli.backends import available_backends
+    from kit.cli.backends import chosen_backends
     from kit.cli.rehearsing import rehearsed
 
-    backends = ctx.obj or available_backends(cast("dict[str, str]", here["packages"]))
+    backends = chosen_backends(ctx.obj, here)
     return rehearsed(loaded, here, store or _work_folder(loaded), backends)
 
 

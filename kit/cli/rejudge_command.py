@@ -122,7 +122,7 @@ def _rejudge(
     asks: bool,
 ) -> Outcome:
     """Write the bundle; `asks` says whether a new judge asks a model."""
-    from kit.cli.backends import available_backends
+    from kit.cli.backends import chosen_backends
     from kit.cli.environ import environment, inherited_variables, signer
     from kit.cli.place import bundle_place, passing_note, require_temporary_folder
     from kit.cli.progress import shown_progress
@@ -130,8 +130,8 @@ def _rejudge(
     from kit.run.store import Store
 
     here = environment()
-    if asks and backends is None:
-        backends = available_backends(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    if asks:
+        backends = chosen_backends(backends, here)
     temporary = require_temporary_folder(inherited_variables(), for_kernels=asks and bool(here["accelerators"]))
     target = bundle_place(loaded, out, temporary)
     work = Store(store or target.with_name(target.name + ".work"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kit.cli.backends import available_backends
+from kit.cli.backends import chosen_backends
 from kit.cli.differences import show_differences
 from kit.cli.present import (
     errors_as_json,
@@ -152,7 +152,7 @@ def _run(loaded: LoadedManifest, wanted: _Wanted) -> Outcome:
     from kit.run.store import Store
 
     here = environment(loaded.manifest.environment["switches"])  # type: ignore[arg-type]  # the schema guards it
-    backends = wanted.backends or available_backends(here["packages"])  # type: ignore[arg-type]  # a mapping of names to versions
+    backends = chosen_backends(wanted.backends, here)
     temporary = require_temporary_folder(inherited_variables(), for_kernels=bool(here["accelerators"]))
     target = bundle_place(loaded, wanted.out, temporary)
     fetched(loaded)

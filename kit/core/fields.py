@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from kit.core.canonical import Json
 
+MAX_VERSION = 1_000_000
+
 
 class FieldError(ValueError):
     """A field is missing or has another type; the caller knows the file and the line."""
@@ -68,3 +70,11 @@ def mapping(row: Mapping[str, Json], key: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise FieldError(f"{key!r} is not an object")
     return value
+
+
+def versions(row: Mapping[str, Json]) -> dict[str, int]:
+    """Return an object that says a version of each of its keys and nothing else, or raise `FieldError`."""
+    found = {name: one for name, one in row.items() if type(one) is int and 0 < one <= MAX_VERSION}
+    if found.keys() != row.keys():
+        raise FieldError("does not say versions alone")
+    return found

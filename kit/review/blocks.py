@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.bundle import layout
+from kit.core import fields
 from kit.core.canonical import canonical_json, read_json
 from kit.core.errors import Problem, child_path
 from kit.stats import metrics
@@ -28,7 +29,6 @@ _MAX_SHOWN = 80
 """How many characters of a stranger's value a message shows."""
 _NAME = re.compile(r"[a-z][a-z_]{0,40}")
 _MAX_BLOCKS = 100
-_MAX_VERSION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +91,12 @@ def _versions(document: Json) -> dict[str, int] | None:
     said = document.get(metrics.VERSIONS) if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(said, dict) or len(said) > _MAX_BLOCKS:
         return None
-    versions = {
-        name: version
-        for name, version in said.items()
-        if type(version) is int and 0 < version <= _MAX_VERSION and _NAME.fullmatch(name)
-    }
-    return versions if versions.keys() == said.keys() == document.keys() - {metrics.VERSIONS} else None
+    if not all(map(_NAME.fullmatch, said)) or said.keys() != document.keys() - {metrics.VERSIONS}:
+        return None
+    try:
+        return fields.versions(said)
+    except fields.FieldError:
+        return None
 
 
 def _checks(

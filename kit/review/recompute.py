@@ -61,7 +61,7 @@ def check_arithmetic(folder: Path, files: Mapping[str, FileDigests], contents: C
     return Recomputed(
         problems=(
             *_form_problems(folder, files, contents),
-            *_lead_problems(folder, contents),
+            *_margin_problems(folder, contents),
             *blocks.problems,
             *_adapter_problems(folder, files, contents),
             *_verdict_problems(folder, contents, readable, known),
@@ -94,7 +94,7 @@ def _forms(folder: Path, files: Iterable[str], contents: Contents) -> Iterator[t
         yield str(layout.logprob_margins_file(cell)), b"".join(row_line(row) for row in margins)
 
 
-def _lead_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
+def _margin_problems(folder: Path, contents: Contents) -> Iterator[Problem]:
     """Yield where margins are recorded of more or fewer tokens than the answer has."""
     for cell, rows in contents.margins.items():
         for number, (row, answer) in enumerate(zip(rows, contents.completions[cell], strict=True), 1):

@@ -198,7 +198,6 @@ class Executor:
             model_name=step.model_name,
             template=chat_template(self.places, model),
             examples=str(examples),
-            method=finetune.method,
             training=finetune.training,
             lora=finetune.lora,
             seed=step.weights.training_seed,

@@ -98,11 +98,6 @@ class AdapterConfig:
         """Modules of which the adapter holds the whole weights."""
         return self._names("modules_to_save") or ()
 
-    @property
-    def has_tokens(self) -> bool:
-        """Whether single rows of the embeddings are trained."""
-        return bool(self.fields.get("trainable_token_indices"))
-
     def says(self, name: str) -> bool:
         """Tell whether a field is switched on."""
         return self.fields.get(name) not in (None, False, 0, "", "none", [], {})

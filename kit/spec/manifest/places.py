@@ -79,10 +79,6 @@ class Places:
         listed = [*names]
         return dict(zip(listed, self.digests.of(self.file(source, name) for name in listed), strict=True))
 
-    def size_bytes(self, source: Source) -> int:
-        """Return the summed size of a source's files."""
-        return sum(self.file(source, name).stat().st_size for name in source.files)
-
     def _cache(self, source: Source) -> Path:
         if self.cache is None:
             raise OperationalError.of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kit.core.lenient import read_lenient_json
@@ -68,8 +68,6 @@ class Shape:
     longest: int | None
     """The longest sequence that the model was made for, in tokens; None where nobody tells."""
     tied: bool = False
-    is_quantized: bool = field(default=False)
-    """Whether its weights lie in a quantized format (`quantization_config`)."""
 
 
 def read_shape(places: Places, source: Source) -> Shape:
@@ -91,7 +89,6 @@ def shape_of(config: Mapping[str, Json], tensors: Mapping[str, Tensor]) -> Shape
         block=_block(merged),
         longest=_longest(merged),
         tied=merged.get("tie_word_embeddings") is True,
-        is_quantized=isinstance(merged.get("quantization_config"), dict),
     )
 
 

@@ -44,7 +44,6 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     examples: str
     """JSONL of `id` and `messages` (each `role`, `content`, and `is_learned` where it is false) or `text`, in the order
     of the data set."""
-    method: str
     training: Training
     lora: Lora | None
     seed: int
